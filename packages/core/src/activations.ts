@@ -1,0 +1,24 @@
+import { leakyRelu, mul, relu, relu6, scalar, sigmoid, type Tensor, add } from '@tensorflow/tfjs-core';
+
+/** x · sigmoid(x). */
+export function silu<T extends Tensor>(x: T): T {
+  return mul(x, sigmoid(x));
+}
+
+/** relu6(x + 3) / 6, the piecewise linear sigmoid of MobileNetV3. */
+export function hardSigmoid<T extends Tensor>(x: T): T {
+  return mul(relu6(add(x, scalar(3))), scalar(1 / 6));
+}
+
+/** x · relu6(x + 3) / 6, the piecewise linear SiLU of MobileNetV3. */
+export function hardSwish<T extends Tensor>(x: T): T {
+  return mul(x, hardSigmoid(x));
+}
+
+export const ACTIVATIONS = { relu, relu6, silu, hardSwish, leakyRelu: (x: Tensor) => leakyRelu(x, 0.01) } as const;
+/** What stands between two layers of a block. `leakyRelu` has slope 0.01. */
+export type Activation = keyof typeof ACTIVATIONS;
+
+export const GATES = { sigmoid, hardSigmoid } as const;
+/** What turns logits into a gate in [0, 1]. */
+export type Gate = keyof typeof GATES;

@@ -1,0 +1,186 @@
+import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { layers } from '@tensorflow/tfjs-layers';
+import { BlockError, either } from './errors.js';
+import { resolveOptions, type Schema } from './options.js';
+import { sizeOf, type Shape } from './shapes.js';
+import { WeightScope, type Weight, type WeightSpec } from './weights.js';
+
+type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
+type Inputs = Parameters<layers.Layer['call']>[0];
+type LayerShape = Parameters<layers.Layer['build']>[0];
+
+const LAYER_ARGS = ['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType'];
+
+/** What a block costs on one input: its learned parameters, and the multiply-adds of its convolutions and matrix products. */
+export interface Cost {
+  readonly params: number;
+  readonly macs: number;
+}
+
+/** Which attention maps are wanted. */
+export interface AttentionMapsOptions {
+  /** For attention among positions: the query positions, as row-major indices, that maps are wanted of. Default: the middle one. */
+  readonly queries?: readonly number[];
+}
+
+/**
+ * The base of every Saccade layer: checks options and inputs, creates and counts the weights, tidies up, and writes and reads configurations.
+ *
+ * A block says what its options are (static `options`), which weights it has (`define`), what it computes (`forward`), what it attends to
+ * (`maps`) and how much work that is (`macs`). These four are public so that a block can hold others: it defines them in a scope of its own
+ * weights, and calls their `forward`.
+ */
+export abstract class Block<O extends object> extends layers.Layer {
+  /** What each option accepts. */
+  static readonly options: object;
+
+  /** The checked options, defaults filled in. */
+  readonly options: Required<O>;
+  /** The ranks that an input may have, batch and channels included. */
+  protected readonly ranks: readonly number[] = [4];
+  /** The least size that each position axis of an input must have. */
+  protected readonly minSize: number = 1;
+
+  /** @throws {@link BlockError} for an unknown option or a value that an option does not accept */
+  constructor(args: O & LayerArgs = {} as O) {
+    const entries = Object.entries(args);
+    super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.includes(name))));
+    const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.includes(name)));
+    const type = this.constructor as typeof Block<O>;
+    this.options = resolveOptions(type.name, type.options as Schema<O>, own);
+  }
+
+  /** Declares the weights for inputs of a shape whose channels are known. */
+  abstract define(weights: WeightScope, inputShape: Shape): void;
+
+  /** Computes the output. Runs inside `tidy`, on an input that was checked. */
+  abstract forward(x: Tensor, training: boolean): Tensor;
+
+  /** The attention maps at inference. Runs inside `tidy`, on an input that was checked. */
+  abstract maps(x: Tensor, queries: readonly number[]): Record<string, Tensor>;
+
+  /** Multiply-adds for one input of a known shape, after `define`. */
+  abstract macs(inputShape: readonly number[]): number;
+
+  /**
+   * The block's attention maps for an input, by name. The caller disposes them.
+   *
+   * @param x an input of the block, `[N, …positions, C]`
+   */
+  attentionMaps(x: Tensor, { queries }: AttentionMapsOptions = {}): Record<string, Tensor> {
+    if (!this.built) this.apply(x);
+    this.check(x.shape);
+    const positions = sizeOf(x.shape.slice(1, -1));
+    const wanted = queries ?? [Math.floor(positions / 2)];
+    const strange = wanted.find((query) => !Number.isInteger(query) || query < 0 || query >= positions);
+    if (strange !== undefined) {
+      throw new BlockError(`${this.title}: query ${strange} is no position of an input with ${positions} positions. Give whole numbers from 0 to ${positions - 1}.`);
+    }
+    return tidy(() => this.maps(x, wanted));
+  }
+
+  /**
+   * What the block costs on an input.
+   *
+   * @param inputShape `[N, …positions, C]`; for N = null, the cost of one image
+   */
+  cost(inputShape: Shape): Cost {
+    const shape = inputShape.map((size, axis) => (axis === 0 ? (size ?? 1) : size)) as number[];
+    if (shape.includes(null as unknown as number)) {
+      throw new BlockError(`${this.title}: cost needs every size but the batch, and received [${inputShape.join(', ')}]. Give [1, height, width, channels].`);
+    }
+    this.check(shape);
+    const twin = new (this.constructor as new (options: O) => this)(this.options as O);
+    const { params } = describe(twin, shape);
+    return { params, macs: twin.macs(shape) };
+  }
+
+  override build(inputShape: LayerShape): void {
+    const shape = single(inputShape as Shape | Shape[], this.title);
+    this.check(shape);
+    this.define(new WeightScope((spec) => this.#create(spec)), shape);
+    this.#channels = shape.at(-1)!;
+    this.built = true;
+  }
+
+  override call(inputs: Inputs, kwargs: { training?: boolean }): Tensor {
+    const x = single(inputs, this.title);
+    this.check(x.shape);
+    return tidy(() => this.forward(x, kwargs?.training ?? false));
+  }
+
+  override computeOutputShape(inputShape: LayerShape): LayerShape {
+    const shape = single(inputShape as Shape | Shape[], this.title);
+    this.check(shape);
+    return this.outputShapeFor(shape) as LayerShape;
+  }
+
+  /** The output's shape: the input's, unless a block says otherwise. */
+  protected outputShapeFor(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): ReturnType<layers.Layer['getConfig']> {
+    return { ...super.getConfig(), ...this.options };
+  }
+
+  /** The class's name in messages. */
+  protected get title(): string {
+    return this.constructor.name;
+  }
+
+  /** @throws {@link BlockError} for a shape that the block cannot take */
+  protected check(shape: Shape): void {
+    const layout = either(this.ranks.map((rank) => LAYOUTS[rank]!));
+    const received = `${this.title}: the input has shape [${shape.join(', ')}]`;
+    if (!this.ranks.includes(shape.length)) {
+      throw new BlockError(`${received}, of rank ${shape.length}, but must be ${layout}. Add or remove axes with tf.reshape.`);
+    }
+    const channels = shape.at(-1);
+    if (!channels) {
+      throw new BlockError(`${received}, but the number of channels, its last axis, must be known and at least 1. Give inputShape as ${layout} without N, channels last.`);
+    }
+    if (shape.slice(1, -1).some((size) => size !== null && size < this.minSize)) {
+      throw new BlockError(`${received}, but each position axis must have at least ${this.minSize}. Give a larger map, or leave the block out at this depth.`);
+    }
+    const built = this.#channels;
+    if (built !== undefined && built !== channels) {
+      throw new BlockError(`${received}, but the layer "${this.name}" was built for ${built} channels. Use a layer of its own for each number of channels.`);
+    }
+  }
+
+  #channels: number | undefined;
+
+  #create(spec: WeightSpec): Weight {
+    const weight = this.addWeight(spec.path, spec.shape, 'float32', spec.initializer, undefined, spec.trainable);
+    // apply() builds in a name scope of the layer, a direct build() in none: two such blocks in one model would share names, and not load.
+    if (weight.originalName === spec.path) Object.assign(weight, { originalName: `${this.name}/${spec.path}` });
+    return weight;
+  }
+}
+
+const LAYOUTS: Record<number, string> = { 3: '[N, length, channels]', 4: '[N, height, width, channels]', 5: '[N, time, height, width, channels]' };
+
+/** The weights that a block would have for an input shape, without creating any, and the number of its learned parameters. */
+export function describe<O extends object>(block: Block<O>, inputShape: Shape): { specs: WeightSpec[]; params: number } {
+  const specs: WeightSpec[] = [];
+  const absent: Weight = {
+    read: () => {
+      throw new BlockError(`${block.constructor.name}: a weight was read while the block was only described. Read weights in forward, not in define.`);
+    },
+    write: () => undefined,
+  };
+  const record = (spec: WeightSpec): Weight => {
+    specs.push(spec);
+    return absent;
+  };
+  block.define(new WeightScope(record), inputShape);
+  const learned = specs.filter((spec) => spec.trainable);
+  return { specs, params: learned.reduce((sum, spec) => sum + sizeOf(spec.shape), 0) };
+}
+
+function single<T>(value: T | T[], title: string): T {
+  const list = Array.isArray(value) && (Array.isArray(value[0]) || typeof value[0] === 'object') ? value : [value];
+  if (list.length !== 1) throw new BlockError(`${title}: received ${list.length} inputs, but takes one feature map. Apply the layer to each, or concatenate them.`);
+  return list[0] as T;
+}

@@ -1,0 +1,33 @@
+import { argMax, cast, customGrad, equal, expandDims, mul, range, reshape, type Tensor } from '@tensorflow/tfjs-core';
+
+/**
+ * An operation with a gradient of its own.
+ *
+ * @param inputs all tensors that the gradient flows to
+ * @param gradient the gradients of the inputs, in their order, from that of the result, the inputs and the result
+ * @param constants tensors that `gradient` needs and no gradient flows to; it must not capture any, since they may be gone by then
+ */
+export function differentiable(
+  inputs: Tensor[],
+  forward: (...inputs: Tensor[]) => Tensor,
+  gradient: (dy: Tensor, inputs: Tensor[], y: Tensor, constants: Tensor[]) => Tensor[],
+  constants: Tensor[] = [],
+): Tensor {
+  const op = customGrad((...args) => {
+    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
+    const value = forward(...(args as Tensor[]));
+    save([value, ...(args as Tensor[]), ...constants]);
+    return {
+      value,
+      gradFunc: (dy: Tensor, [y, ...rest]: Tensor[]) => gradient(dy, rest.slice(0, inputs.length), y!, rest.slice(inputs.length)),
+    };
+  });
+  return op(...inputs);
+}
+
+/** The gradient of a maximum over `axis`: `dy` where `x` first has its maximum, 0 elsewhere. */
+export function routeToMax(x: Tensor, dy: Tensor, axis: number): Tensor {
+  const along = x.shape.map((size, i) => (i === axis ? size : 1));
+  const isFirstMax = equal(expandDims(argMax(x, axis), axis), reshape(range(0, x.shape[axis]!, 1, 'int32'), along));
+  return mul(cast(isFirstMax, 'float32'), expandDims(dy, axis));
+}

@@ -1,0 +1,48 @@
+import { add, mul, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
+import { initializers } from '@tensorflow/tfjs-layers';
+import { batchNormInference, batchNormTraining, momentsOf } from '../normalisation.js';
+import { channelsOf } from '../shapes.js';
+import type { Weight, WeightScope } from '../weights.js';
+import type { Initializer } from './initializers.js';
+
+/** Batch normalisation with moving statistics (Ioffe and Szegedy 2015). */
+export interface BatchNorm {
+  /** `[…, C]` to the same shape. In training: the batch's statistics, and an update of the moving ones. */
+  <T extends Tensor>(x: T, training: boolean): T;
+  readonly gamma: Weight;
+  readonly beta: Weight;
+}
+
+export interface BatchNormOptions {
+  /** Default: 1e-5. */
+  readonly epsilon?: number;
+  /** The weight of the newest batch, PyTorch's convention (Keras's momentum is 1 minus this). Default: 0.1. */
+  readonly momentum?: number;
+  /** Default: ones. */
+  readonly gammaInitializer?: Initializer;
+}
+
+/**
+ * Declares a {@link BatchNorm} part, with the weights `gamma`, `beta`, `movingMean` and `movingVariance`, each `[channels]`.
+ * The moving variance follows PyTorch's rule: the unbiased variance of the batch.
+ */
+export function batchNorm(weights: WeightScope, channels: number, options: BatchNormOptions = {}): BatchNorm {
+  const { epsilon = 1e-5, momentum = 0.1, gammaInitializer = initializers.ones() } = options;
+  const gamma = weights.add('gamma', [channels], gammaInitializer);
+  const beta = weights.add('beta', [channels], initializers.zeros());
+  const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
+  const movingVariance = weights.add('movingVariance', [channels], initializers.ones(), { trainable: false });
+  const apply = <T extends Tensor>(x: T, training: boolean): T => {
+    if (!training) {
+      const moments = { mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D };
+      return batchNormInference(x, moments, gamma.read(), beta.read(), epsilon);
+    }
+    const moments = momentsOf(x);
+    const count = x.size / channelsOf(x);
+    const follow = (moving: Weight, batch: Tensor) => moving.write(add(mul(moving.read(), 1 - momentum), mul(batch, momentum)));
+    follow(movingMean, moments.mean);
+    follow(movingVariance, mul(moments.variance, count / Math.max(count - 1, 1)));
+    return batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon);
+  };
+  return Object.assign(apply, { gamma, beta });
+}

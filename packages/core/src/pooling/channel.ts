@@ -1,0 +1,41 @@
+import { avgPool, div, expandDims, getBackend, max, maxPool, mean, reshape, tile, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { differentiable, routeToMax } from '../gradient.js';
+import { channelsOf } from '../shapes.js';
+
+/**
+ * The mean of the channels at each position.
+ *
+ * @param x `[N, …positions, C]`
+ * @returns `[N, …positions]`
+ */
+export function channelAvgPool<T extends Tensor>(x: Tensor): T {
+  const repeats = x.shape.map((size, i) => (i === x.rank - 1 ? size : 1));
+  return differentiable(
+    [x],
+    (x) => mean(fold(x, avgPool), -1),
+    (dy) => [tile(expandDims(div(dy, channelsOf(x)), -1), repeats)],
+  ) as T;
+}
+
+/**
+ * The largest channel at each position. Its gradient goes to the first channel that holds it.
+ *
+ * @param x `[N, …positions, C]`
+ * @returns `[N, …positions]`
+ */
+export function channelMaxPool<T extends Tensor>(x: Tensor): T {
+  return differentiable([x], (x) => max(fold(x, maxPool), -1), (dy, [x]) => [routeToMax(x!, dy, x!.rank - 1)]) as T;
+}
+
+type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;
+
+// On wasm a reduction of the innermost axis is a scalar loop. Seen as C/k columns of k channels, a pooling window
+// reduces k channels at a time with SIMD, and the loop is left with k values a position.
+function fold(x: Tensor, pool: Pool): Tensor {
+  const channels = channelsOf(x);
+  const lanes = [16, 8, 32, 4].find((k) => channels % k === 0 && channels > k);
+  if (getBackend() !== 'wasm' || lanes === undefined) return x;
+  const columns = channels / lanes;
+  const folded = pool(reshape(x, [1, -1, columns, lanes]) as Tensor4D, [1, columns], [1, 1], 'valid');
+  return reshape(folded, [...x.shape.slice(0, -1), lanes]);
+}

@@ -1,0 +1,24 @@
+import { reshape, type Tensor } from '@tensorflow/tfjs-core';
+
+/** Sizes of a tensor's axes; null where any size is allowed. */
+export type Shape = readonly (number | null)[];
+
+/** The product of sizes: 1 for none. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** The number of channels: the size of the last axis. */
+export function channelsOf(x: Tensor): number {
+  return x.shape[x.rank - 1]!;
+}
+
+/** The number of positions of a feature map `[N, …positions, C]`. */
+export function positionsOf(x: Tensor): number {
+  return sizeOf(x.shape.slice(1, -1));
+}
+
+/** One value a channel, `[N, C]`, in a shape that broadcasts over the positions of `x`: `[N, 1, …, C]`. */
+export function channelwise(values: Tensor, x: Tensor): Tensor {
+  return reshape(values, [x.shape[0]!, ...x.shape.slice(1, -1).map(() => 1), channelsOf(x)]);
+}

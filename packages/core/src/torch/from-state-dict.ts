@@ -1,0 +1,90 @@
+import { reshape, tensor, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
+import { describe, type Block } from '../block.js';
+import { BlockError } from '../errors.js';
+import type { Shape } from '../shapes.js';
+import type { WeightSpec } from '../weights.js';
+import type { StateDict, StateTensor } from './state-dict.js';
+
+/** From our names to PyTorch's: of a part (`reduce` → `fc1`), whose weights then have PyTorch's usual names, or of a single weight (`gamma` → `gamma`). */
+export type NameMap = Readonly<Record<string, string>>;
+
+const TORCH_NAMES: NameMap = { kernel: 'weight', bias: 'bias', gamma: 'weight', beta: 'bias', movingMean: 'running_mean', movingVariance: 'running_var' };
+
+/**
+ * Builds a layer and gives it the weights of a PyTorch state dict. Buffers named `num_batches_tracked` are passed over.
+ *
+ * @param layer a layer that is not built yet; returned
+ * @param inputShape the shape to build it for; sizes of positions may be null
+ * @throws {@link BlockError} that names all tensors that are missing, left over or of another shape
+ */
+export function fromStateDict<L extends Block<object>>(layer: L, inputShape: Shape, state: StateDict, names: NameMap): L {
+  const { specs } = describe(layer, inputShape);
+  const sources = new Map(specs.map((spec) => [spec.path, torchName(spec.path, names)]));
+  refuseMismatch(layer, specs, sources, state);
+  layer.build([...inputShape]);
+  for (const [i, weight] of weightsOf(layer, specs).entries()) {
+    const spec = specs[i];
+    const value = tidy(() => toOurLayout(state[sources.get(spec.path)!], spec));
+    weight.write(value);
+    value.dispose();
+  }
+  return layer;
+}
+
+function torchName(path: string, names: NameMap): string {
+  if (names[path] !== undefined) return names[path];
+  const cut = path.lastIndexOf('/');
+  const [part, weight] = [path.slice(0, cut), path.slice(cut + 1)];
+  if (names[part] === undefined) throw new BlockError(`No PyTorch name is known for the weight "${path}". Add its part "${part}" to the name map.`);
+  return `${names[part]}.${TORCH_NAMES[weight] ?? weight}`;
+}
+
+function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<string, string>, state: StateDict): void {
+  const faults: string[] = [];
+  for (const spec of specs) {
+    const key = sources.get(spec.path)!;
+    const found = Object.hasOwn(state, key) ? state[key] : undefined;
+    const expected = torchShape(spec);
+    if (!found) faults.push(`"${key}" [${expected.join(', ')}] is missing`);
+    else if (!sameUpToOnes(found.shape, expected)) faults.push(`"${key}" has shape [${found.shape.join(', ')}], but must be [${expected.join(', ')}]`);
+  }
+  const used = new Set(sources.values());
+  for (const key of Object.keys(state)) {
+    if (!used.has(key) && !key.endsWith('num_batches_tracked')) faults.push(`"${key}" [${state[key].shape.join(', ')}] is left over`);
+  }
+  if (faults.length === 0) return;
+  throw new BlockError(`${layer.getClassName()}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`);
+}
+
+function weightsOf(layer: Block<object>, specs: WeightSpec[]) {
+  // Trainable weights come first in layer.weights; both kinds keep the order of their declaration.
+  const trainable = layer.trainableWeights.values();
+  const frozen = layer.nonTrainableWeights.values();
+  return specs.map((spec) => (spec.trainable ? trainable : frozen).next().value!);
+}
+
+function torchShape({ shape, layout }: WeightSpec): number[] {
+  if (layout === 'vector') return shape;
+  if (layout === 'depthwise') return [shape[2] * shape[3], 1, shape[0], shape[1]];
+  return [shape.at(-1)!, shape.at(-2)!, ...shape.slice(0, -2)];
+}
+
+function toOurLayout({ shape, data }: StateTensor, spec: WeightSpec): Tensor {
+  const x = tensor(data, [...shape]);
+  const [first, second, ...kernel] = torchShape(spec);
+  switch (spec.layout) {
+    case 'vector':
+      return reshape(x, spec.shape);
+    case 'dense':
+    case 'conv':
+      return transpose(reshape(x, [first, second, ...kernel]), [...kernel.map((_, i) => i + 2), 1, 0]);
+    case 'depthwise':
+      return transpose(reshape(x, [spec.shape[2], spec.shape[3], ...kernel]), [2, 3, 0, 1]);
+  }
+}
+
+// A linear layer, and a convolution with a kernel of size 1 in any number of dimensions, are the same map.
+function sameUpToOnes(found: readonly number[], expected: readonly number[]): boolean {
+  const essential = (shape: readonly number[]) => shape.filter((size) => size !== 1).join();
+  return essential(found) === essential(expected);
+}

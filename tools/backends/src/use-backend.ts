@@ -1,0 +1,58 @@
+import * as os from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+// Registers the gradients of the core ops; core alone has none in Node.
+import '@tensorflow/tfjs-layers';
+import { requestWebGpu } from './webgpu.ts';
+
+export const BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+export interface BackendInUse {
+  readonly name: BackendName;
+  /** The CPU's or GPU's model. */
+  readonly device: string;
+  /** True for WebGPU on a CPU (SwiftShader): right numbers, meaningless timings. */
+  readonly software: boolean;
+}
+
+export function isBackendName(name: string): name is BackendName {
+  return (BACKENDS as readonly string[]).includes(name);
+}
+
+let webgpu: BackendInUse | undefined;
+
+/**
+ * Makes `name` the current TensorFlow.js backend of this process.
+ *
+ * @throws if the backend cannot be had here, saying what is missing.
+ */
+export async function useBackend(name: BackendName, options: { allowSoftware?: boolean } = {}): Promise<BackendInUse> {
+  const inUse = name === 'webgpu' ? await startWebGpu(options.allowSoftware ?? true) : await startOnCpu(name);
+  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
+  await tf.ready();
+  return inUse;
+}
+
+async function startOnCpu(name: 'cpu' | 'wasm'): Promise<BackendInUse> {
+  if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
+  else await import('@tensorflow/tfjs-backend-wasm');
+  return { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false };
+}
+
+async function startWebGpu(allowSoftware: boolean): Promise<BackendInUse> {
+  if (webgpu) return webgpu;
+  const adapter = await requestWebGpu(allowSoftware);
+  if (!adapter) {
+    throw new Error(
+      allowSoftware
+        ? 'No WebGPU adapter: Dawn found neither a GPU driver nor SwiftShader. Install libvulkan1 and a GPU driver, or Chromium, which brings SwiftShader.'
+        : 'No hardware WebGPU adapter: Dawn found no GPU driver. Install libvulkan1 and the GPU driver, or allow a software adapter.',
+    );
+  }
+  // The device and its queue: tfjs asks navigator.gpu when the backend is imported.
+  await import('@tensorflow/tfjs-backend-webgpu');
+  // Small tensors must not slip away to the cpu backend.
+  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  webgpu = { name: 'webgpu', ...adapter };
+  return webgpu;
+}

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { create, globals } from 'webgpu';
+
+/** The WebGPU adapter that Dawn offers in this process. */
+export interface WebGpuAdapter {
+  /** The GPU's name as its driver gives it, e.g. `nvidia-geforce-rtx-4070` or `swiftshader-device`. */
+  readonly device: string;
+  /** True where a CPU plays the GPU: right numbers, meaningless timings. */
+  readonly software: boolean;
+}
+
+// SwiftShader comes with Chromium; its manifest lies beside the browser's binary.
+const SWIFTSHADER_MANIFESTS = [
+  '/usr/lib/chromium/vk_swiftshader_icd.json',
+  '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
+  '/opt/google/chrome/vk_swiftshader_icd.json',
+  '/usr/lib64/chromium-browser/vk_swiftshader_icd.json',
+];
+
+/**
+ * Installs `navigator.gpu` (Dawn) in this process.
+ *
+ * @param allowSoftware whether SwiftShader may stand in where there is no GPU.
+ * @returns the adapter, or null where there is none.
+ */
+export async function requestWebGpu(allowSoftware: boolean): Promise<WebGpuAdapter | null> {
+  Object.assign(globalThis, globals);
+  const found = await install();
+  if (found && (allowSoftware || !found.software)) return found;
+  if (!allowSoftware) return null;
+  const manifest = SWIFTSHADER_MANIFESTS.find((path) => existsSync(path));
+  if (!manifest) return null;
+  process.env['VK_DRIVER_FILES'] = manifest;
+  process.env['VK_ICD_FILENAMES'] = manifest;
+  return install();
+}
+
+async function install(): Promise<WebGpuAdapter | null> {
+  const gpu = create([]);
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  if (!adapter) return null;
+  // Node has a navigator of its own, without gpu.
+  Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu, configurable: true });
+  const { device, vendor, architecture, description } = adapter.info;
+  // Where the driver names no device, `device` is its PCI id.
+  const name = device && !device.startsWith('0x') ? device : [vendor, architecture].filter(Boolean).join(' ') || description || 'unknown GPU';
+  return { device: name, software: /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description}`) };
+}

@@ -2,8 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*', 'tools/*'],
-    // A worker is a process: Dawn reads its driver from the environment, which threads have copies of.
+    include: ['{packages,apps,tools}/*/test/**/*.test.ts'],
+    globalSetup: ['tools/testkit/src/global-setup.ts'],
+    // A worker is a process: Dawn reads its driver from the environment, of which threads have copies.
     pool: 'forks',
     testTimeout: 120_000,
   },

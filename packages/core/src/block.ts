@@ -1,4 +1,4 @@
-import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { tidy, type serialization, type Tensor } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
 import { BlockError, either } from './errors.js';
 import { resolveOptions, type Schema } from './options.js';
@@ -10,6 +10,9 @@ type Inputs = Parameters<layers.Layer['call']>[0];
 type LayerShape = Parameters<layers.Layer['build']>[0];
 
 const LAYER_ARGS = ['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType'];
+
+/** A block's options, and those of every TensorFlow.js layer: `name`, `trainable`, `inputShape` and so on. */
+export type BlockArgs<O> = O & LayerArgs;
 
 /** What a block costs on one input: its learned parameters, and the multiply-adds of its convolutions and matrix products. */
 export interface Cost {
@@ -31,6 +34,8 @@ export interface AttentionMapsOptions {
  * weights, and calls their `forward`.
  */
 export abstract class Block<O extends object> extends layers.Layer {
+  /** The name that saved models know the class by: `Saccade` and the class's name. Never changed once published. */
+  static readonly className: string;
   /** What each option accepts. */
   static readonly options: object;
 
@@ -42,12 +47,18 @@ export abstract class Block<O extends object> extends layers.Layer {
   protected readonly minSize: number = 1;
 
   /** @throws {@link BlockError} for an unknown option or a value that an option does not accept */
-  constructor(args: O & LayerArgs = {} as O) {
+  constructor(args: BlockArgs<O> = {} as BlockArgs<O>) {
     const entries = Object.entries(args);
     super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.includes(name))));
     const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.includes(name)));
     const type = this.constructor as typeof Block<O>;
     this.options = resolveOptions(type.name, type.options as Schema<O>, own);
+  }
+
+  /** As TensorFlow.js calls it on loading: with the config, and a key of its own in it. */
+  static override fromConfig<T extends serialization.Serializable>(type: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+    const { customObjects: _, ...own } = config;
+    return new type(own);
   }
 
   /** Declares the weights for inputs of a shape whose channels are known. */
@@ -96,7 +107,7 @@ export abstract class Block<O extends object> extends layers.Layer {
   }
 
   override build(inputShape: LayerShape): void {
-    const shape = single(inputShape as Shape | Shape[], this.title);
+    const shape = onlyShape(inputShape, this.title);
     this.check(shape);
     this.define(new WeightScope((spec) => this.#create(spec)), shape);
     this.#channels = shape.at(-1)!;
@@ -104,13 +115,13 @@ export abstract class Block<O extends object> extends layers.Layer {
   }
 
   override call(inputs: Inputs, kwargs: { training?: boolean }): Tensor {
-    const x = single(inputs, this.title);
+    const x = onlyInput(inputs, this.title);
     this.check(x.shape);
     return tidy(() => this.forward(x, kwargs?.training ?? false));
   }
 
   override computeOutputShape(inputShape: LayerShape): LayerShape {
-    const shape = single(inputShape as Shape | Shape[], this.title);
+    const shape = onlyShape(inputShape, this.title);
     this.check(shape);
     return this.outputShapeFor(shape) as LayerShape;
   }
@@ -179,8 +190,14 @@ export function describe<O extends object>(block: Block<O>, inputShape: Shape): 
   return { specs, params: learned.reduce((sum, spec) => sum + sizeOf(spec.shape), 0) };
 }
 
-function single<T>(value: T | T[], title: string): T {
-  const list = Array.isArray(value) && (Array.isArray(value[0]) || typeof value[0] === 'object') ? value : [value];
+function onlyInput(inputs: Inputs, title: string): Tensor {
+  const list = Array.isArray(inputs) ? inputs : [inputs];
   if (list.length !== 1) throw new BlockError(`${title}: received ${list.length} inputs, but takes one feature map. Apply the layer to each, or concatenate them.`);
-  return list[0] as T;
+  return list[0];
+}
+
+function onlyShape(shapes: LayerShape, title: string): Shape {
+  const list = Array.isArray(shapes[0]) ? (shapes as Shape[]) : [shapes as Shape];
+  if (list.length !== 1) throw new BlockError(`${title}: received ${list.length} input shapes, but takes one feature map. Apply the layer to each, or concatenate them.`);
+  return list[0];
 }

@@ -1,7 +1,7 @@
 export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, type Activation, type Gate } from './activations.js';
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { byTiles, type TileFunction } from './attention/tiles.js';
-export { Block, describe, type AttentionMapsOptions, type Cost } from './block.js';
+export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { BlockError, either, nearest, show } from './errors.js';
 export { scale } from './gating.js';
 export { differentiable } from './gradient.js';
@@ -14,5 +14,6 @@ export { attentionPool } from './pooling/attention.js';
 export { channelAvgPool, channelMaxPool } from './pooling/channel.js';
 export { globalAvgPool, globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, sumOverPositions } from './pooling/global.js';
 export { stripAvgPool, stripMaxPool, type StripAxis } from './pooling/strip.js';
+export { reducedChannels, type Reduction } from './reduction.js';
 export { channelsOf, channelwise, positionsOf, sizeOf, type Shape } from './shapes.js';
 export { WeightScope, type Weight, type WeightLayout, type WeightSpec } from './weights.js';

@@ -1,3 +1,4 @@
+import { ACTIVATIONS, GATES, type Activation, type Gate } from './activations.js';
 import { BlockError, either, nearest, show } from './errors.js';
 
 /** What an option accepts, and its value where it is not given. */
@@ -43,6 +44,16 @@ export function someOf<T extends string>(names: readonly T[], initial: readonly 
     expected: `a list of one or more different names out of ${names.map(show).join(', ')}`,
     accepts: (v) => Array.isArray(v) && v.length > 0 && new Set(v).size === v.length && v.every((name) => (names as readonly unknown[]).includes(name)),
   };
+}
+
+/** The name of an activation. */
+export function activation(initial: Activation): Option<Activation> {
+  return oneOf(Object.keys(ACTIVATIONS) as Activation[], initial);
+}
+
+/** The name of a gate. */
+export function gate(initial: Gate): Option<Gate> {
+  return oneOf(Object.keys(GATES) as Gate[], initial);
 }
 
 /** `option`, or null: the block then decides, as the option's documentation says. */

@@ -1,0 +1,39 @@
+import { fromStateDict, readArguments, type TorchSource } from '@saccade/core/torch';
+import { squeezeExcite, type SqueezeExcite, type SqueezeExciteOptions } from './index.js';
+
+/** The arguments of timm's `SEModule`. torchvision's `SqueezeExcitation(input, squeeze)` is `{channels, rd_channels}`. */
+export interface SEModuleArguments {
+  channels: number;
+  rd_ratio?: number;
+  rd_channels?: number;
+  rd_divisor?: number;
+  bias?: boolean;
+  act?: 'relu' | 'silu';
+  gate?: 'sigmoid' | 'hard_sigmoid';
+  /** Of the ports that write `channels // reduction`. */
+  reduction?: number;
+}
+
+/**
+ * A {@link SqueezeExcite} layer from a PyTorch module with the keys `fc1` and `fc2`, or `fc.0` and `fc.2`; kernels as of linear layers or 1×1 convolutions.
+ *
+ * @throws BlockError for an unknown argument, or a state dict that does not fit
+ */
+export function fromTorch({ config, state }: TorchSource<SEModuleArguments>): SqueezeExcite {
+  const { channels, rd_ratio, rd_channels, rd_divisor, bias, act, gate, reduction } = readArguments(
+    'SEModule',
+    config,
+    ['channels', 'rd_ratio', 'rd_channels', 'rd_divisor', 'bias', 'act', 'gate', 'reduction'],
+    ['channels'],
+  );
+  const width: SqueezeExciteOptions =
+    rd_channels !== undefined ? { width: rd_channels } : reduction !== undefined ? { reduction } : { reduction: 1 / (rd_ratio ?? 1 / 16), divisor: rd_divisor ?? 8 };
+  const layer = squeezeExcite({
+    ...width,
+    useBias: bias ?? 'fc1.bias' in state,
+    activation: act ?? 'relu',
+    gate: gate === 'hard_sigmoid' ? 'hardSigmoid' : 'sigmoid',
+  });
+  const names = 'fc.0.weight' in state ? { reduce: 'fc.0', expand: 'fc.2' } : { reduce: 'fc1', expand: 'fc2' };
+  return fromStateDict(layer, [null, null, null, channels], state, names);
+}

@@ -1,0 +1,191 @@
+import { useBackend } from '@saccade/backends';
+import type { Block } from '@saccade/core';
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { execFileSync } from 'node:child_process';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { closeTo, random, randomiseWeights } from './tensors.ts';
+
+/** What a block's tests must know of it. */
+export interface BlockTest<O extends object> {
+  /** The package, e.g. `@saccade/se`. */
+  readonly package: string;
+  readonly create: (options?: O) => Block<object>;
+  /** A small input, odd and not square. */
+  readonly input: readonly number[];
+  /** Options under which all that the block has is in play, small enough for the input. */
+  readonly options: O;
+  /** Options that must be refused, and the whole message. */
+  readonly refused: readonly (readonly [options: object, message: string | RegExp])[];
+  /** Shapes of inputs that must be refused, and the whole message. */
+  readonly refusedInputs: readonly (readonly [shape: readonly (number | null)[], message: string | RegExp])[];
+  /** Weights that the output does not depend on by construction, such as the key bias of a softmax. */
+  readonly inert?: readonly string[];
+  /** Published or exact costs: [options, input shape, params, multiply-adds]. */
+  readonly costs: readonly (readonly [options: O, inputShape: readonly number[], params: number, macs: number])[];
+}
+
+/** The contract of every block. */
+export function testBlock<O extends object>(spec: BlockTest<O>): void {
+  const { create, input, options, inert = [] } = spec;
+  const built = (settings: O = options): Block<object> => {
+    const layer = create(settings);
+    layer.build([...input]);
+    randomiseWeights(layer);
+    return layer;
+  };
+
+  describe('contract', () => {
+    beforeAll(async () => {
+      await useBackend('wasm');
+    });
+
+    test('a saved model loads in a fresh process that imports only the package, and gives the same output', async () => {
+      const model = modelOf(create(options), input);
+      for (const layer of model.layers) if ('options' in layer) randomiseWeights(layer as Block<object>);
+      const x = random(input);
+      const expected = model.predict(x) as tf.Tensor;
+      const artifacts = await saved(model);
+      const reloaded = loadElsewhere(spec.package, artifacts, x);
+      await closeTo(tf.tensor(reloaded.output, expected.shape), expected, 1e-5);
+      expect(reloaded.config).toMatchObject(JSON.parse(JSON.stringify(options)) as object);
+    });
+
+    test('two of them in one model keep their own weights through saving and loading', async () => {
+      const layers = [built(), built()];
+      const model = tfl.sequential();
+      model.add(tfl.layers.inputLayer({ batchInputShape: [...input] }));
+      if (!sameShape(layers[0], input)) layers.pop();
+      for (const layer of layers) model.add(layer);
+      const x = random(input);
+      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(await saved(model)));
+      await closeTo(loaded.predict(x) as tf.Tensor, model.predict(x) as tf.Tensor, 1e-6);
+    });
+
+    test('gives the shape that it promises, for unknown sizes too', () => {
+      const layer = built();
+      const promised = layer.computeOutputShape([...input]);
+      expect((layer.apply(random(input)) as tf.Tensor).shape).toEqual(promised);
+      const unknown = input.map((size, axis) => (axis === input.length - 1 ? size : null));
+      const symbolic = create(options).apply(tfl.input({ batchShape: unknown })) as tfl.SymbolicTensor;
+      expect(symbolic.shape.at(-1)).toBe((promised as number[]).at(-1));
+    });
+
+    test('training moves every weight', async () => {
+      const layer = create(options);
+      const model = modelOf(layer, input);
+      model.compile({ optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError' });
+      const y = random(model.outputs[0].shape.map((size, axis) => size ?? input[axis]) as number[], 7);
+      const before = layer.trainableWeights.map((weight) => weight.read().dataSync().slice());
+      await model.fit(random(input), y, { epochs: 3, batchSize: input[0], verbose: 0 });
+      const still = layer.trainableWeights.filter((weight, i) => weight.read().dataSync().every((value, j) => value === before[i][j]));
+      expect(still.map((weight) => pathOf(weight)).filter((name) => !inert.includes(name))).toEqual([]);
+    });
+
+    test('gradients agree with finite differences', async () => {
+      await useBackend('cpu');
+      const layer = built();
+      const weights = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
+      const x = tf.variable(random(input, 3));
+      const probe = random((layer.apply(x) as tf.Tensor).shape, 5);
+      const loss = () => tf.sum(tf.mul(layer.apply(x) as tf.Tensor, probe)) as tf.Scalar;
+      const { grads } = tf.variableGrads(loss, [x, ...weights]);
+      for (const variable of [x, ...weights]) {
+        const name = variable === x ? 'input' : variable.name;
+        const direction = tf.mul(random(variable.shape, 11), 1 / Math.sqrt(variable.size));
+        const expected = tf.sum(tf.mul(grads[variable.name], direction)).dataSync()[0];
+        expect(Math.abs(slope(loss, variable, direction) - expected), `gradient of ${name}`).toBeLessThan(0.02 * Math.max(1, Math.abs(expected)));
+      }
+      await useBackend('wasm');
+    });
+
+    test('leaks no tensor', () => {
+      const layer = built();
+      const x = random(input);
+      const optimizer = tf.train.sgd(0.01);
+      const use = () => {
+        tf.dispose(layer.apply(x));
+        tf.dispose(layer.attentionMaps(x));
+        layer.cost(input);
+        optimizer.minimize(() => tf.mean(tf.square(layer.apply(x, { training: true }) as tf.Tensor)) as tf.Scalar);
+      };
+      use();
+      const before = tf.memory().numTensors;
+      use();
+      expect(tf.memory().numTensors).toBe(before);
+    });
+
+    test.each(spec.costs)('costs what it should: %j on %j', (settings, shape, params, macs) => {
+      expect(create(settings).cost(shape)).toEqual({ params, macs });
+    });
+
+    test('its cost counts the weights it has', () => {
+      const layer = built();
+      expect(layer.countParams()).toBe(layer.cost(input).params + layer.nonTrainableWeights.reduce((sum, weight) => sum + weight.read().size, 0));
+    });
+
+    test.each([[{ nonsense: 1 }, /unknown option "nonsense" \(received 1\).*The options are /] as const, ...spec.refused])('refuses the options %j', (settings, message) => {
+      expect(() => built(settings as O)).toThrow(message);
+    });
+
+    test.each([...spec.refusedInputs, [[...input.slice(0, -1), 0], /the number of channels, its last axis, must be known and at least 1/] as const])('refuses an input of shape %j', (shape, message) => {
+      expect(() => create(options).apply(tfl.input({ batchShape: [...shape] }))).toThrow(message);
+    });
+  });
+}
+
+function modelOf(layer: Block<object>, input: readonly number[]): tfl.LayersModel {
+  const x = tfl.input({ shape: input.slice(1).map((size, axis) => (axis === input.length - 2 ? size : null)) });
+  return tfl.model({ inputs: x, outputs: layer.apply(x) as tfl.SymbolicTensor });
+}
+
+function sameShape(layer: Block<object>, input: readonly number[]): boolean {
+  return (layer.computeOutputShape([...input]) as number[]).join() === input.join();
+}
+
+async function saved(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
+  const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve, reject) => {
+    const handler = tf.io.withSaveHandler(async (artifacts) => {
+      resolve(artifacts);
+      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+    });
+    model.save(handler).catch(reject);
+  });
+  return artifacts;
+}
+
+/** Loads a saved model in another process, where nothing but TensorFlow.js and the package is imported. */
+function loadElsewhere(name: string, artifacts: tf.io.ModelArtifacts, x: tf.Tensor): { output: number[]; config: object } {
+  const program = `
+    import * as tf from '@tensorflow/tfjs-core';
+    import * as tfl from '@tensorflow/tfjs-layers';
+    import '@tensorflow/tfjs-backend-cpu';
+    import '${name}';
+    import { text } from 'node:stream/consumers';
+    const { artifacts, weights, x, shape } = JSON.parse(await text(process.stdin));
+    artifacts.weightData = Uint8Array.from(Buffer.from(weights, 'base64')).buffer;
+    const model = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
+    const output = Array.from(model.predict(tf.tensor(x, shape)).dataSync());
+    console.log(JSON.stringify({ output, config: model.layers.at(-1).getConfig() }));`;
+  const { weightData, ...rest } = artifacts;
+  const stdin = JSON.stringify({ artifacts: rest, weights: Buffer.from(weightData as ArrayBuffer).toString('base64'), x: Array.from(x.dataSync()), shape: x.shape });
+  const stdout = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { input: stdin, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  return JSON.parse(stdout.trim().split('\n').at(-1)!) as { output: number[]; config: object };
+}
+
+function slope(loss: () => tf.Scalar, variable: tf.Variable, direction: tf.Tensor): number {
+  const original = tf.clone(variable);
+  const at = (step: number): number =>
+    tf.tidy(() => {
+      variable.assign(tf.add(original, tf.mul(direction, step)));
+      return loss().dataSync()[0];
+    });
+  const step = 0.01;
+  const result = (at(step) - at(-step)) / (2 * step);
+  variable.assign(original);
+  return result;
+}
+
+function pathOf(weight: Block<object>['weights'][number]): string {
+  return weight.originalName.replace(/^[^/]*\//, '');
+}

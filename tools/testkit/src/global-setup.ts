@@ -1,0 +1,17 @@
+import { requestWebGpu } from '@saccade/backends';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Whether tests can run on WebGPU here. */
+    readonly webgpu: boolean;
+  }
+}
+
+/** Says once which WebGPU adapter the tests found. Where there is none, their tests are skipped, or fail under `CI=true`. */
+export default async function setup(project: TestProject): Promise<void> {
+  const adapter = await requestWebGpu(true);
+  project.provide('webgpu', adapter !== null || process.env['CI'] === 'true');
+  if (adapter) console.log(`WebGPU: ${adapter.device}${adapter.software ? ' (software)' : ''}`);
+  else console.log('WebGPU: no adapter; its tests are skipped. Install chromium and libvulkan1 for a software one.');
+}

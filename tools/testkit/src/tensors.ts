@@ -1,0 +1,24 @@
+import type { Block } from '@saccade/core';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'vitest';
+
+/** Normal values, the same for the same shape and seed. */
+export function random(shape: readonly number[], seed = 1): tf.Tensor {
+  return tf.randomNormal([...shape], 0, 1, 'float32', seed);
+}
+
+/** Gives every learned weight random values, so that nothing hides behind an initial zero. */
+export function randomiseWeights(layer: Block<object>, seed = 1): void {
+  for (const [i, weight] of layer.trainableWeights.entries()) {
+    tf.tidy(() => weight.write(tf.mul(random(weight.shape as number[], seed + i), 0.5)));
+  }
+}
+
+/** Expects equal shapes, and values that differ by at most `tolerance` of max(1, max|expected|). */
+export async function closeTo(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): Promise<void> {
+  expect(actual.shape).toEqual(expected.shape);
+  const [a, b] = await Promise.all([actual.data(), expected.data()]);
+  const peak = b.reduce((peak: number, value: number) => Math.max(peak, Math.abs(value)), 1);
+  const worst = b.reduce((worst: number, value: number, i: number) => Math.max(worst, Number.isNaN(a[i]) ? Infinity : Math.abs(a[i] - value)), 0);
+  expect(worst / peak).toBeLessThanOrEqual(tolerance);
+}

@@ -104,7 +104,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const x = random(input);
       const optimizer = tf.train.sgd(0.01);
       const use = () => {
-        tf.dispose(layer.apply(x));
+        tf.dispose(layer.apply(x) as tf.Tensor);
         tf.dispose(layer.attentionMaps(x));
         layer.cost(input);
         optimizer.minimize(() => tf.mean(tf.square(layer.apply(x, { training: true }) as tf.Tensor)) as tf.Scalar);

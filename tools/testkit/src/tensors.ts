@@ -10,7 +10,9 @@ export function random(shape: readonly number[], seed = 1): tf.Tensor {
 /** Gives every learned weight random values, so that nothing hides behind an initial zero. */
 export function randomiseWeights(layer: Block<object>, seed = 1): void {
   for (const [i, weight] of layer.trainableWeights.entries()) {
-    tf.tidy(() => weight.write(tf.mul(random(weight.shape as number[], seed + i), 0.5)));
+    const value = tf.tidy(() => tf.mul(random(weight.shape as number[], seed + i), 0.5));
+    weight.write(value);
+    value.dispose();
   }
 }
 
@@ -18,7 +20,9 @@ export function randomiseWeights(layer: Block<object>, seed = 1): void {
 export async function closeTo(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): Promise<void> {
   expect(actual.shape).toEqual(expected.shape);
   const [a, b] = await Promise.all([actual.data(), expected.data()]);
-  const peak = b.reduce((peak: number, value: number) => Math.max(peak, Math.abs(value)), 1);
-  const worst = b.reduce((worst: number, value: number, i: number) => Math.max(worst, Number.isNaN(a[i]) ? Infinity : Math.abs(a[i] - value)), 0);
-  expect(worst / peak).toBeLessThanOrEqual(tolerance);
+  const gaps = Array.from(b, (value, i) => Math.abs(a[i] - value));
+  const peak = Array.from(b).reduce((peak, value) => Math.max(peak, Math.abs(value)), 1);
+  // NaN is not less than anything.
+  const wrong = gaps.findIndex((gap) => !(gap <= tolerance * peak));
+  expect(wrong, wrong < 0 ? '' : `value ${wrong} is ${a[wrong]}, but must be ${b[wrong]}`).toBe(-1);
 }

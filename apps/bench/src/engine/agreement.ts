@@ -1,0 +1,28 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+
+/** How far an output may be from the baseline's, as a fraction of the larger of 1 and the baseline's largest value. */
+export const TOLERANCE = 1e-4;
+
+/**
+ * Compares a block's output with its baseline's.
+ *
+ * @returns the largest difference, as a fraction of the larger of 1 and the baseline's largest value
+ * @throws where the shapes differ, a value is not finite, or the difference exceeds {@link TOLERANCE}
+ */
+export async function agreementOf(actual: Tensor, expected: Tensor): Promise<number> {
+  const shapes = [actual, expected].map(({ shape }) => `[${shape.join(', ')}]`);
+  if (shapes[0] !== shapes[1]) throw new Error(`wrong output: its shape is ${shapes[0]}, the baseline's ${shapes[1]}`);
+  const [a, b] = [await actual.data(), await expected.data()];
+  let largest = 1;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (!Number.isFinite(b[i])) throw new Error(`wrong baseline: its value ${i} is ${b[i]}`);
+    if (!Number.isFinite(a[i])) throw new Error(`wrong output: its value ${i} is ${a[i]}, the baseline's ${b[i]}`);
+    largest = Math.max(largest, Math.abs(b[i]!));
+    difference = Math.max(difference, Math.abs(a[i]! - b[i]!));
+  }
+  if (difference > TOLERANCE * largest) {
+    throw new Error(`wrong output: it differs from the baseline's by up to ${difference.toPrecision(3)}, where values reach ${largest.toPrecision(3)} and ${TOLERANCE} of that is allowed`);
+  }
+  return difference / largest;
+}

@@ -1,0 +1,90 @@
+import { tidy } from '@tensorflow/tfjs-core';
+import { agreementOf } from './agreement.ts';
+import type { Forward, Match } from './match.ts';
+import type { MemoryGauge } from './memory.ts';
+import { workOf, type Work } from './profile.ts';
+import { ratioOf, settle, takeSamples, timeOnce, type Run } from './sampling.ts';
+import { median, quantile, type Interval } from './statistics.ts';
+
+/** Times in milliseconds a forward, memory in bytes. */
+export interface Latency extends Work {
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  /** The very first forward: compilation included. */
+  readonly firstRunMs: number;
+  /** The highest growth of memory over the first forwards; null where it cannot be told. */
+  readonly peakBytes: number | null;
+  readonly params?: number;
+  readonly macs?: number;
+  /** Every sample, in the order taken. */
+  readonly samples: number[];
+  readonly baseline: BaselineLatency | { readonly refused: string };
+}
+
+export interface BaselineLatency extends Work {
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  /** How many times faster the block is: the median over pairs of samples. */
+  readonly ratio: number;
+  readonly ratioCi95: Interval | null;
+  /** The largest difference between the two outputs, as a fraction of the larger of 1 and the baseline's largest value. */
+  readonly difference: number;
+  readonly samples: number[];
+}
+
+export interface LatencyOptions {
+  /** How long to take samples, in milliseconds. */
+  readonly timeMs: number;
+  readonly gauge: MemoryGauge;
+  readonly onProgress?: (fraction: number) => void;
+}
+
+/** As many forwards as show whether memory grows from one to the next. */
+const FORWARDS_FOR_MEMORY = 3;
+
+/**
+ * Measures a match: first run and memory, then whether the output is right, and only then the time.
+ *
+ * @throws where the output is wrong: a wrong block is not timed
+ */
+export async function measureLatency(match: Match, { timeMs, gauge, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
+  const runOf = (forward: Forward): Run => () => tidy(() => forward(match.input));
+  const subject = runOf(match.subject);
+  // What reading back needs must not count as the first run.
+  await settle(match.input);
+
+  gauge.start();
+  const firstRunMs = await timeOnce(subject);
+  for (let i = 1; i < FORWARDS_FOR_MEMORY; i++) await timeOnce(subject);
+  const cost = { firstRunMs, peakBytes: gauge.peakBytes(), ...(await workOf(subject)), ...costOf(match) };
+
+  if ('refused' in match.baseline) {
+    const { subject: samples } = await takeSamples(subject, null, timeMs, onProgress);
+    return { ...summaryOf(samples), ...cost, baseline: match.baseline };
+  }
+  const baseline = runOf(match.baseline);
+  const difference = await differenceOf(subject, baseline);
+  const paired = await takeSamples(subject, baseline, timeMs, onProgress);
+  return {
+    ...summaryOf(paired.subject),
+    ...cost,
+    baseline: { ...summaryOf(paired.baseline), ...ratioOf(paired), difference, ...(await workOf(baseline)) },
+  };
+}
+
+async function differenceOf(subject: Run, baseline: Run): Promise<number> {
+  const outputs = [subject(), baseline()] as const;
+  try {
+    return await agreementOf(...outputs);
+  } finally {
+    for (const output of outputs) output.dispose();
+  }
+}
+
+function summaryOf(samples: number[]): { medianMs: number; p95Ms: number; samples: number[] } {
+  return { medianMs: median(samples), p95Ms: quantile(samples, 0.95), samples };
+}
+
+function costOf({ params, macs }: Match): { params?: number; macs?: number } {
+  return { ...(params !== undefined && { params }), ...(macs !== undefined && { macs }) };
+}

@@ -1,0 +1,55 @@
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import type { layers } from '@tensorflow/tfjs-layers';
+
+/** Sizes of a feature map, `[N, …positions, C]`. */
+export type MapShape = readonly number[];
+
+/** A layer that can be compared: any Saccade block. */
+export type BenchLayer = layers.Layer & {
+  /** Learned parameters, and multiply-adds on an input of a shape. */
+  cost(inputShape: MapShape): { readonly params: number; readonly macs: number };
+};
+
+/**
+ * Reads one of the layer's weights by its path in the block, e.g. `weight('reduce/kernel')`.
+ *
+ * @throws for a path that the layer does not have, naming those it has
+ */
+export type WeightReader = <T extends Tensor = Tensor>(path: string) => T;
+
+/**
+ * Where the block's paper puts it in a residual network:
+ * `branch` at the end of the residual branch, after its last batch norm and before the addition (SE, CBAM, GC) ·
+ * `inner` inside the branch, after the first convolution with its batch norm and ReLU (coordinate attention) ·
+ * `stage` before the last residual block of a stage (non-local) ·
+ * `head` on the last features, before pooling (criss-cross).
+ */
+export type Slot = 'branch' | 'inner' | 'stage' | 'head';
+
+/** What the benchmark has to know of a block. A package's `bench/index.ts` default-exports a list of these. */
+export interface BenchEntry {
+  /** The name in tables and after `--blocks`, unique in the benchmark: the class's name. */
+  readonly block: string;
+  /** The layer with the paper's defaults, for so many channels. */
+  readonly layer: (channels: number) => BenchLayer;
+  /**
+   * The same block in plain tf ops, the way its PyTorch code reads: what a good engineer writes who has not measured. It may read its
+   * weights once, outside of the function that it returns; all that depends on `x` belongs inside.
+   */
+  readonly baseline: (weight: WeightReader, layer: BenchLayer) => (x: Tensor4D) => Tensor;
+  /** The maps that it is timed at. Default: {@link DEFAULT_SHAPES}. */
+  readonly shapes?: readonly MapShape[];
+  /** The most bytes that the baseline holds at once at a shape, where that can be a lot; it is not run where it cannot fit. */
+  readonly baselineBytes?: (shape: MapShape) => number;
+  /** Where it stands in the network that accuracy is measured with. */
+  readonly slot: Slot;
+  /** The layer in that network, whose maps have 16 to 64 channels. Default: `layer`. */
+  readonly hostLayer?: (channels: number) => BenchLayer;
+}
+
+/** Early, middle and late maps of a ResNet-50 at 224×224 pixels, one image each. */
+export const DEFAULT_SHAPES: readonly MapShape[] = [
+  [1, 56, 56, 256],
+  [1, 28, 28, 512],
+  [1, 14, 14, 1024],
+];

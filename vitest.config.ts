@@ -1,11 +1,53 @@
+import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { findChromium } from './tools/testkit/src/chromium.ts';
 
-export default defineConfig({
+const tests = '{packages,apps,tools}/*/test/**/*.test.ts';
+const browserTests = '{packages,apps,tools}/*/test/**/*.browser.test.ts';
+const chromium = findChromium();
+
+const node = {
   test: {
-    include: ['{packages,apps,tools}/*/test/**/*.test.ts'],
+    name: 'node',
+    include: [tests],
+    exclude: [browserTests],
     globalSetup: ['tools/testkit/src/global-setup.ts'],
     // A worker is a process: Dawn reads its driver from the environment, of which threads have copies.
-    pool: 'forks',
+    pool: 'forks' as const,
     testTimeout: 120_000,
   },
-});
+};
+
+const browser = {
+  test: {
+    name: 'browser',
+    include: [browserTests],
+    testTimeout: 120_000,
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { executablePath: chromium ?? 'chromium', args: softwareGpu() } }),
+      instances: [{ browser: 'chromium' as const }],
+    },
+  },
+};
+
+export default defineConfig({ test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser] : [node] } });
+
+/** Flags that give headless Chromium WebGL2 and WebGPU without a GPU. */
+function softwareGpu(): string[] {
+  return [
+    '--no-sandbox',
+    '--use-angle=swiftshader',
+    '--enable-unsafe-swiftshader',
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    '--enable-features=Vulkan',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+    '--disable-quic',
+  ];
+}

@@ -1,6 +1,6 @@
 import { tidy, type serialization, type Tensor } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
-import { BlockError, either } from './errors.js';
+import { BlockError, either, showShape } from './errors.js';
 import { resolveOptions, type Schema } from './options.js';
 import { sizeOf, type Shape } from './shapes.js';
 import { WeightScope, type Weight, type WeightSpec } from './weights.js';
@@ -79,8 +79,8 @@ export abstract class Block<O extends object> extends layers.Layer {
    * @param x an input of the block, `[N, …positions, C]`
    */
   attentionMaps(x: Tensor, { queries }: AttentionMapsOptions = {}): Record<string, Tensor> {
-    if (!this.built) this.apply(x);
     this.check(x.shape);
+    if (!this.built) tidy(() => void this.apply(x));
     const positions = sizeOf(x.shape.slice(1, -1));
     const wanted = queries ?? [Math.floor(positions / 2)];
     const strange = wanted.find((query) => !Number.isInteger(query) || query < 0 || query >= positions);
@@ -98,7 +98,7 @@ export abstract class Block<O extends object> extends layers.Layer {
   cost(inputShape: Shape): Cost {
     const shape = inputShape.map((size, axis) => (axis === 0 ? (size ?? 1) : size)) as number[];
     if (shape.includes(null as unknown as number)) {
-      throw new BlockError(`${this.title}: cost needs every size but the batch, and received [${inputShape.join(', ')}]. Give [1, height, width, channels].`);
+      throw new BlockError(`${this.title}: cost needs every size but the batch, and received ${showShape(inputShape)}. Give [1, height, width, channels].`);
     }
     this.check(shape);
     const twin = new (this.constructor as new (options: O) => this)(this.options as O);
@@ -110,7 +110,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     const shape = onlyShape(inputShape, this.title);
     this.check(shape);
     this.define(new WeightScope((spec) => this.#create(spec)), shape);
-    this.#channels = shape.at(-1)!;
+    this.#channels = shape.at(-1);
     this.built = true;
   }
 
@@ -142,8 +142,8 @@ export abstract class Block<O extends object> extends layers.Layer {
 
   /** @throws {@link BlockError} for a shape that the block cannot take */
   protected check(shape: Shape): void {
-    const layout = either(this.ranks.map((rank) => LAYOUTS[rank]!));
-    const received = `${this.title}: the input has shape [${shape.join(', ')}]`;
+    const layout = either(this.ranks.map((rank) => LAYOUTS[rank]));
+    const received = `${this.title}: the input has shape ${showShape(shape)}`;
     if (!this.ranks.includes(shape.length)) {
       throw new BlockError(`${received}, of rank ${shape.length}, but must be ${layout}. Add or remove axes with tf.reshape.`);
     }

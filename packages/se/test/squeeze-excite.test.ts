@@ -27,7 +27,7 @@ testBlock({
     ],
   ],
   refusedInputs: [
-    [[null, 7, 12], 'SqueezeExcite: the input has shape [, 7, 12], of rank 3, but must be [N, height, width, channels]. Add or remove axes with tf.reshape.'],
+    [[null, 7, 12], 'SqueezeExcite: the input has shape [null, 7, 12], of rank 3, but must be [N, height, width, channels]. Add or remove axes with tf.reshape.'],
   ],
 });
 

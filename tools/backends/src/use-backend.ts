@@ -27,6 +27,8 @@ let webgpu: BackendInUse | undefined;
  * @throws if the backend cannot be had here, saying what is missing.
  */
 export async function useBackend(name: BackendName, options: { allowSoftware?: boolean } = {}): Promise<BackendInUse> {
+  // Without it the cpu backend greets every process on stderr.
+  tf.enableProdMode();
   const inUse = name === 'webgpu' ? await startWebGpu(options.allowSoftware ?? true) : await startOnCpu(name);
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
   await tf.ready();

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import * as os from 'node:os';
 import { create, globals } from 'webgpu';
 
 /** The WebGPU adapter that Dawn offers in this process. */
@@ -25,6 +26,8 @@ const SWIFTSHADER_MANIFESTS = [
  */
 export async function requestWebGpu(allowSoftware: boolean): Promise<WebGpuAdapter | null> {
   Object.assign(globalThis, globals);
+  // Vulkan drivers complain on stderr where it is not set, and do not need it without a window.
+  process.env['XDG_RUNTIME_DIR'] ??= os.tmpdir();
   const found = await install();
   if (found && (allowSoftware || !found.software)) return found;
   if (!allowSoftware) return null;

@@ -1,10 +1,8 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import * as path from 'node:path';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 
 /** One run of an official implementation. */
 export interface Golden {
-  /** `<block>/<case>`, or the file's name where it says neither. */
+  /** `<block>/<case>`. */
   readonly name: string;
   /** The official block, as the files name it. */
   readonly block: string;
@@ -14,29 +12,18 @@ export interface Golden {
   readonly tensors: StateDict;
 }
 
-/** The golden files in some folders and files, sorted by path. */
-export function goldensIn(paths: readonly string[]): string[] {
-  return paths
-    .flatMap((given) =>
-      statSync(given).isDirectory()
-        ? readdirSync(given, { recursive: true, encoding: 'utf8' })
-            .filter((name) => name.endsWith('.safetensors'))
-            .map((name) => path.join(given, name))
-        : [given],
-    )
-    .sort();
-}
-
 /**
- * Reads a golden file.
+ * Reads the bytes of a golden file.
  *
+ * @param file the file's name, for messages, and for the case where it does not say its own
  * @throws where it is no safetensors file, or lacks the metadata of a golden
  */
-export function readGolden(file: string): Golden {
-  const { metadata, tensors } = readSafetensors(readFileSync(file));
+export function parseGolden(bytes: Uint8Array, file: string): Golden {
+  const { metadata, tensors } = readSafetensors(bytes);
   const { block, config } = metadata;
   if (!block || !config) throw new Error(`${file} is no golden: its metadata has the keys ${Object.keys(metadata).join(', ') || 'none'}, but must have block and config.`);
-  return { name: `${block}/${metadata['case'] ?? path.basename(file, '.safetensors')}`, block, config: JSON.parse(config) as object, tensors };
+  const name = file.replace(/^.*\//, '').replace('.safetensors', '');
+  return { name: `${block}/${metadata['case'] ?? name}`, block, config: JSON.parse(config) as object, tensors };
 }
 
 /** The tensors whose names begin with `prefix`, without it. */

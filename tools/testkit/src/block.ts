@@ -110,9 +110,9 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
         optimizer.minimize(() => tf.mean(tf.square(layer.apply(x, { training: true }) as tf.Tensor)) as tf.Scalar);
       };
       use();
-      const before = tf.memory().numTensors;
+      const { numTensors, numDataBuffers } = tf.memory();
       use();
-      expect(tf.memory().numTensors).toBe(before);
+      expect(tf.memory()).toMatchObject({ numTensors, numDataBuffers });
     });
 
     test.each(spec.costs)('costs what it should: %j on %j', (settings, shape, params, macs) => {

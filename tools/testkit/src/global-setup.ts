@@ -1,4 +1,5 @@
 import { requestWebGpu } from '@saccade/backends';
+import { findChromium } from './chromium.ts';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
@@ -8,10 +9,11 @@ declare module 'vitest' {
   }
 }
 
-/** Says once which WebGPU adapter the tests found. Where there is none, their tests are skipped, or fail under `CI=true`. */
+/** Says once which WebGPU adapter and which browser the tests found. Where there is none, its tests are skipped, or fail under `CI=true`. */
 export default async function setup(project: TestProject): Promise<void> {
   const adapter = await requestWebGpu(true);
   project.provide('webgpu', adapter !== null || process.env['CI'] === 'true');
   if (adapter) console.log(`WebGPU: ${adapter.device}${adapter.software ? ' (software)' : ''}`);
   else console.log('WebGPU: no adapter; its tests are skipped. Install chromium and libvulkan1 for a software one.');
+  console.log(`Browser: ${findChromium() ?? 'none; its tests are skipped. Install chromium, or name one in CHROME_PATH.'}`);
 }

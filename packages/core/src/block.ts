@@ -110,7 +110,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     const shape = onlyShape(inputShape, this.title);
     this.check(shape);
     this.define(new WeightScope((spec) => this.#create(spec)), shape);
-    this.#channels = shape.at(-1);
+    this.#channels = shape.at(-1)!;
     this.built = true;
   }
 

@@ -19,11 +19,11 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 export function scale<T extends Tensor>(x: T, gate: Tensor): T {
   const factors = broadcastable(x, gate);
   // The gradient of a broadcast tf.mul sums with transposes; pooling does not.
-  return differentiable([x, factors], mul, (dy, [x, factors]) => [mul(dy, factors!), sumTo(factors!.shape, mul(dy, x!))]) as T;
+  return differentiable([x, factors], mul, (dy, [x, factors]) => [mul(dy, factors), sumTo(factors.shape, mul(dy, x))]) as T;
 }
 
 function broadcastable(x: Tensor, gate: Tensor): Tensor {
-  const aligned = gate.rank === 2 && x.rank > 2 && gate.shape[1] === channelsOf(x) ? channelwise(gate, x) : gate.rank === x.rank - 1 ? expandDims(gate, -1) : gate;
+  const aligned = gate.rank === 2 && x.rank > 2 ? channelwise(gate, x) : gate.rank === x.rank - 1 ? expandDims(gate, -1) : gate;
   if (aligned.rank !== x.rank || aligned.shape.some((size, i) => size !== 1 && size !== x.shape[i])) {
     throw new BlockError(
       `scale: a gate of shape [${gate.shape.join(', ')}] does not fit a map of shape [${x.shape.join(', ')}]. ` +
@@ -34,7 +34,7 @@ function broadcastable(x: Tensor, gate: Tensor): Tensor {
 }
 
 function sumTo(shape: number[], x: Tensor): Tensor {
-  const shared = shape.flatMap((size, axis) => (size === 1 && x.shape[axis]! > 1 ? [axis] : []));
+  const shared = shape.flatMap((size, axis) => (size === 1 && x.shape[axis] > 1 ? [axis] : []));
   const last = x.rank - 1;
   if (shared.length === 0) return x;
   if (shared.every((axis) => axis > 0 && axis < last) && shared.length === x.shape.slice(1, -1).filter((size) => size > 1).length) {
@@ -42,7 +42,7 @@ function sumTo(shape: number[], x: Tensor): Tensor {
   }
   if (shared.length === 1 && shared[0] === last) return reshape(mul(channelAvgPool(x), channelsOf(x)), shape);
   if (shared.length === 1 && x.rank === 4 && shared[0] !== 0) {
-    return reshape(mul(stripAvgPool(x as Tensor4D, shared[0] === 1 ? 'height' : 'width'), x.shape[shared[0]!]!), shape);
+    return reshape(mul(stripAvgPool(x as Tensor4D, shared[0] === 1 ? 'height' : 'width'), x.shape[shared[0]]), shape);
   }
   return sum(x, shared, true);
 }

@@ -17,7 +17,7 @@ const LOOP_MACS = 4096;
  */
 export function matMul<T extends Tensor>(a: T, b: T): T {
   if (getBackend() !== 'wasm') return nativeMatMul(a, b);
-  return differentiable([a, b], wasmMatMul, (dy, [a, b]) => [matMul(dy, transposeLast(b!)), matMul(transposeLast(a!), dy)]) as T;
+  return differentiable([a, b], wasmMatMul, (dy, [a, b]) => [matMul(dy, transposeLast(b)), matMul(transposeLast(a), dy)]) as T;
 }
 
 /**
@@ -43,15 +43,15 @@ export function transposeLast<T extends Tensor>(x: T): T {
 function biasedProduct(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D): Tensor2D {
   return differentiable(
     [x, kernel, bias],
-    (a, b, bias) => fused.matMul({ a: a!, b: b!, bias: bias! }),
-    (dy, [x, kernel]) => [matMul(dy, transposeLast(kernel!)), matMul(transposeLast(x!), dy), sumOverPositions(dy)],
+    (a, b, bias) => fused.matMul({ a, b, bias }),
+    (dy, [x, kernel]) => [matMul(dy, transposeLast(kernel)), matMul(transposeLast(x), dy), sumOverPositions(dy)],
   ) as Tensor2D;
 }
 
 function wasmMatMul(a: Tensor, b: Tensor): Tensor {
   const [batch, m, k] = a.rank === 2 ? [1, ...a.shape] : a.shape;
   const n = channelsOf(b);
-  if (batch === 1 || m! * k! * n < LOOP_MACS) return nativeMatMul(a, b);
-  const products = Array.from({ length: batch! }, (_, i) => tidy(() => nativeMatMul(slice(a, i, 1), slice(b, i, 1))));
+  if (batch === 1 || m * k * n < LOOP_MACS) return nativeMatMul(a, b);
+  const products = Array.from({ length: batch }, (_, i) => tidy(() => nativeMatMul(slice(a, i, 1), slice(b, i, 1))));
   return concat(products, 0);
 }

@@ -1,5 +1,6 @@
-import { add, div, mean, mul, reshape, rsqrt, sqrt, square, squaredDifference, sub, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
+import { add, concat, div, expandDims, mul, reshape, rsqrt, square, squaredDifference, sub, unstack, zerosLike, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
+import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
 import { channelsOf } from './shapes.js';
 
@@ -13,11 +14,18 @@ export interface Moments {
  * The moments of `x`, `[…, C]`, over all axes but the last. No gradient passes through them.
  */
 export function momentsOf(x: Tensor): Moments {
-  const channels = channelsOf(x);
-  const rows = reshape(x, [1, -1, channels]);
-  const mean = globalAvgPool(rows);
-  const variance = globalAvgPool(square(sub(rows, mean)));
-  return { mean: reshape(mean, [channels]) as Tensor1D, variance: reshape(variance, [channels]) as Tensor1D };
+  // As one operation with no gradient: on the tape its steps would keep two maps of x's size until the end of a training step.
+  const moments = differentiable(
+    [x],
+    (x) => {
+      const rows = reshape(x, [1, -1, channelsOf(x)]);
+      const mean = globalAvgPool(rows);
+      return concat([mean, globalAvgPool(squaredDifference(rows, expandDims(mean, 1)))]); // [2, C]
+    },
+    (_, [x]) => [zerosLike(x)],
+  );
+  const [mean, variance] = unstack(moments) as Tensor1D[];
+  return { mean, variance };
 }
 
 /**
@@ -30,8 +38,8 @@ export function momentsOf(x: Tensor): Moments {
 export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): T {
   return differentiable(
     [x, factor, offset],
-    (x, factor, offset) => add(mul(x!, factor!), offset!),
-    (dy, [x, factor]) => [mul(dy, factor!), sumOverPositions(mul(dy, x!)), sumOverPositions(dy)],
+    (x, factor, offset) => add(mul(x, factor), offset),
+    (dy, [x, factor]) => [mul(dy, factor), sumOverPositions(mul(dy, x)), sumOverPositions(dy)],
   ) as T;
 }
 
@@ -60,11 +68,11 @@ export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamm
     [x, gamma, beta],
     (x, gamma, beta) => batchNormInference(x, moments, gamma, beta, epsilon),
     (dy, [x, gamma], _, [mean, variance]) => {
-      const inverse = rsqrt(add(variance!, epsilon));
-      const normal = mul(sub(x!, mean!), inverse);
+      const inverse = rsqrt(add(variance, epsilon));
+      const normal = mul(sub(x, mean), inverse);
       const dBeta = sumOverPositions(dy);
       const dGamma = sumOverPositions(mul(dy, normal));
-      const dx = mul(sub(sub(dy, div(dBeta, count)), mul(normal, div(dGamma, count))), mul(gamma!, inverse));
+      const dx = mul(sub(sub(dy, div(dBeta, count)), mul(normal, div(dGamma, count))), mul(gamma, inverse));
       return [dx, dGamma, dBeta];
     },
     [moments.mean, moments.variance],
@@ -79,7 +87,25 @@ export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamm
  * @param beta `[C]`
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor, beta: Tensor, epsilon: number): T {
-  const centre = mean(x, -1, true);
-  const variance = mean(squaredDifference(x, centre), -1, true);
-  return affine(div(sub(x, centre), sqrt(add(variance, epsilon))) as T, gamma, beta);
+  return differentiable(
+    [x, gamma, beta],
+    (x, gamma, beta) => add(mul(standardise(x, epsilon).normal, gamma), beta),
+    (dy, [x, gamma]) => {
+      const { normal, inverse } = standardise(x, epsilon);
+      const slope = mul(dy, gamma);
+      const dx = mul(sub(sub(slope, meanOfChannels(slope)), mul(normal, meanOfChannels(mul(slope, normal)))), inverse);
+      return [dx, sumOverPositions(mul(dy, normal)), sumOverPositions(dy)];
+    },
+  ) as T;
+}
+
+// (x − mean) / √(variance + epsilon) at each position, and the divisor's inverse.
+function standardise(x: Tensor, epsilon: number) {
+  const centred = sub(x, meanOfChannels(x));
+  const inverse = rsqrt(add(meanOfChannels(square(centred)), epsilon));
+  return { normal: mul(centred, inverse), inverse };
+}
+
+function meanOfChannels(x: Tensor): Tensor {
+  return expandDims(channelAvgPool(x), -1);
 }

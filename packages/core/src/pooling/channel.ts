@@ -1,6 +1,6 @@
-import { avgPool, div, expandDims, getBackend, max, maxPool, mean, reshape, tile, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { avgPool, div, expandDims, getBackend, max, maxPool, mean, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
-import { channelsOf } from '../shapes.js';
+import { channelsOf, spread } from '../shapes.js';
 
 /**
  * The mean of the channels at each position.
@@ -9,12 +9,7 @@ import { channelsOf } from '../shapes.js';
  * @returns `[N, …positions]`
  */
 export function channelAvgPool<T extends Tensor>(x: Tensor): T {
-  const repeats = x.shape.map((size, i) => (i === x.rank - 1 ? size : 1));
-  return differentiable(
-    [x],
-    (x) => mean(fold(x, avgPool), -1),
-    (dy) => [tile(expandDims(div(dy, channelsOf(x)), -1), repeats)],
-  ) as T;
+  return differentiable([x], (x) => mean(fold(x, avgPool), -1), (dy, [x]) => [spread(expandDims(div(dy, channelsOf(x)), -1), x)]) as T;
 }
 
 /**
@@ -24,7 +19,7 @@ export function channelAvgPool<T extends Tensor>(x: Tensor): T {
  * @returns `[N, …positions]`
  */
 export function channelMaxPool<T extends Tensor>(x: Tensor): T {
-  return differentiable([x], (x) => max(fold(x, maxPool), -1), (dy, [x]) => [routeToMax(x!, dy, x!.rank - 1)]) as T;
+  return differentiable([x], (x) => max(fold(x, maxPool), -1), (dy, [x]) => [routeToMax(x, dy, x.rank - 1)]) as T;
 }
 
 type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;

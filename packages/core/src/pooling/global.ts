@@ -1,8 +1,8 @@
 import {
-  abs, add, avgPool, div, divNoNan, exp, getBackend, log, maxPool, mul, pow, reshape, sign, sqrt, square, sub, tile, type Tensor, type Tensor2D, type Tensor4D,
+  abs, add, avgPool, div, divNoNan, exp, log, maxPool, mul, pow, reshape, sign, slice, sqrt, square, squaredDifference, sub, type Tensor, type Tensor2D, type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
-import { channelsOf, channelwise, positionsOf } from '../shapes.js';
+import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
 
 // tf.mean and tf.max over axes that are not innermost first transpose the whole map, on every backend. A pooling window as large
 // as the map reads it once, in place.
@@ -14,7 +14,7 @@ import { channelsOf, channelwise, positionsOf } from '../shapes.js';
  * @returns `[N, C]`
  */
 export function globalAvgPool(x: Tensor): Tensor2D {
-  return differentiable([x], (x) => pool(avgPool, x), (dy, [x]) => [tile(channelwise(div(dy, positionsOf(x!)), x!), [1, ...x!.shape.slice(1, -1), 1])]) as Tensor2D;
+  return differentiable([x], (x) => pool(avgPool, x), (dy, [x]) => [spread(channelwise(div(dy, positionsOf(x)), x), x)]) as Tensor2D;
 }
 
 /**
@@ -24,7 +24,7 @@ export function globalAvgPool(x: Tensor): Tensor2D {
  * @returns `[N, C]`
  */
 export function globalMaxPool(x: Tensor): Tensor2D {
-  return differentiable([x], (x) => pool(maxPool, x), (dy, [x]) => [reshape(routeToMax(reshape(x!, [x!.shape[0]!, -1, channelsOf(x!)]), dy, 1), x!.shape)]) as Tensor2D;
+  return differentiable([x], (x) => pool(maxPool, x), (dy, [x]) => [reshape(routeToMax(reshape(x, [x.shape[0], -1, channelsOf(x)]), dy, 1), x.shape)]) as Tensor2D;
 }
 
 /**
@@ -34,16 +34,21 @@ export function globalMaxPool(x: Tensor): Tensor2D {
  * @returns `[N, C]`
  */
 export function globalStdPool(x: Tensor): Tensor2D {
-  const centred = (x: Tensor) => sub(x, channelwise(pool(avgPool, x), x));
   return differentiable(
     [x],
-    (x) => sqrt(pool(avgPool, square(centred(x)))),
-    (dy, [x], y) => [mul(centred(x!), channelwise(divNoNan(dy, mul(y, positionsOf(x!))), x!))],
+    (x) => {
+      const shifted = shift(x);
+      return sqrt(pool(avgPool, squaredDifference(shifted, meanOf(shifted))));
+    },
+    (dy, [x], y) => {
+      const shifted = shift(x);
+      return [mul(sub(shifted, meanOf(shifted)), channelwise(divNoNan(dy, mul(y, positionsOf(x))), x))];
+    },
   ) as Tensor2D;
 }
 
 /**
- * The p-norm of each channel over all positions, (Σ|x|ᵖ)^(1/p): a sum, not a mean, as in PyTorch's `lp_pool2d`. Where it is 0, so is its gradient.
+ * The p-norm of each channel over all positions, (Σ|x|ᵖ)^(1/p): a sum, not a mean, as in PyTorch's `lp_pool2d` (which leaves out the | | : for odd p and negative x it differs). Where it is 0, so is its gradient.
  *
  * @param x `[N, …positions, C]`
  * @param p the norm's exponent, at least 1
@@ -55,8 +60,9 @@ export function globalLpPool(x: Tensor, p = 2): Tensor2D {
     [x],
     (x) => (p === 2 ? sqrt(sumOfPowers(x)) : pow(sumOfPowers(x), 1 / p)),
     (dy, [x], y) => {
-      const slope = p === 2 ? x! : mul(sign(x!), pow(abs(x!), p - 1));
-      return [mul(slope, channelwise(divNoNan(dy, p === 2 ? y : pow(y, p - 1)), x!))];
+      if (p === 2) return [mul(x, channelwise(divNoNan(dy, y), x))];
+      const share = mul(x, channelwise(divNoNan(1, y), x));
+      return [mul(mul(sign(x), pow(abs(share), p - 1)), channelwise(dy, x))];
     },
   ) as Tensor2D;
 }
@@ -75,7 +81,7 @@ export function globalLogSumExpPool(x: Tensor): Tensor2D {
       const mean = pool(avgPool, exp(sub(x, channelwise(peak, x))));
       return add(peak, log(mul(mean, positionsOf(x))));
     },
-    (dy, [x], y) => [mul(exp(sub(x!, channelwise(y, x!))), channelwise(dy, x!))],
+    (dy, [x], y) => [mul(exp(sub(x, channelwise(y, x))), channelwise(dy, x))],
   ) as Tensor2D;
 }
 
@@ -85,18 +91,30 @@ export function sumOverPositions(x: Tensor): Tensor {
   return reshape(mul(globalAvgPool(reshape(x, [1, -1, channels])), x.size / channels), [channels]);
 }
 
+// Less the first value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.
+function shift(x: Tensor): Tensor {
+  const first = slice(x, x.shape.map(() => 0), x.shape.map((size, axis) => (axis > 0 && axis < x.rank - 1 ? 1 : size)));
+  return sub(x, first);
+}
+
+function meanOf(x: Tensor): Tensor {
+  return channelwise(pool(avgPool, x), x);
+}
+
 type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;
 
 function pool(kind: Pool, x: Tensor): Tensor {
   const channels = channelsOf(x);
-  const width = x.rank > 3 ? x.shape[x.rank - 2]! : 1;
-  const height = positionsOf(x) / width;
-  const map = reshape(x, [-1, height, width, channels]) as Tensor4D;
+  const positions = positionsOf(x);
   // A GPU runs one thread an output: two windows in turn keep more of them busy than one large window.
-  const pooled = onGpu() ? kind(kind(map, [1, width], [1, 1], 'valid'), [height, 1], [1, 1], 'valid') : kind(map, [height, width], [1, 1], 'valid');
-  return reshape(pooled, [-1, channels]);
+  const width = onGpu() ? nearSquareSide(positions) : 1;
+  const map = reshape(x, [-1, positions / width, width, channels]) as Tensor4D;
+  const columns = width > 1 ? kind(map, [1, width], [1, 1], 'valid') : map;
+  return reshape(kind(columns, [positions / width, 1], [1, 1], 'valid'), [-1, channels]);
 }
 
-function onGpu(): boolean {
-  return getBackend() !== 'wasm' && getBackend() !== 'cpu';
+/** The largest divisor of `area` that is not above its root. */
+function nearSquareSide(area: number): number {
+  for (let side = Math.floor(Math.sqrt(area)); side > 1; side--) if (area % side === 0) return side;
+  return 1;
 }

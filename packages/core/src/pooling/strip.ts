@@ -1,5 +1,6 @@
-import { avgPool, div, expandDims, maxPool, squeeze, tile, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { avgPool, div, expandDims, maxPool, squeeze, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
+import { spread } from '../shapes.js';
 
 /** The axis that a strip pooling removes. */
 export type StripAxis = 'height' | 'width';
@@ -14,11 +15,10 @@ const AXIS = { height: 1, width: 2 } as const;
  */
 export function stripAvgPool(x: Tensor4D, over: StripAxis): Tensor3D {
   const axis = AXIS[over];
-  const repeats = x.shape.map((size, i) => (i === axis ? size : 1));
   return differentiable(
     [x],
     (x) => squeeze(avgPool(x as Tensor4D, windowOver(x as Tensor4D, over), 1, 'valid'), [axis]),
-    (dy) => [tile(expandDims(div(dy, x.shape[axis]), axis), repeats)],
+    (dy, [x]) => [spread(expandDims(div(dy, x.shape[axis] as number), axis), x)],
   ) as Tensor3D;
 }
 
@@ -33,7 +33,7 @@ export function stripMaxPool(x: Tensor4D, over: StripAxis): Tensor3D {
   return differentiable(
     [x],
     (x) => squeeze(maxPool(x as Tensor4D, windowOver(x as Tensor4D, over), 1, 'valid'), [axis]),
-    (dy, [x]) => [routeToMax(x!, dy, axis)],
+    (dy, [x]) => [routeToMax(x, dy, axis)],
   ) as Tensor3D;
 }
 

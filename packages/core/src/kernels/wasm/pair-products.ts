@@ -1,0 +1,71 @@
+import { engine, getKernel, registerKernel, type DataType, type KernelConfig, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+
+/** What the kernel uses of the wasm backend. */
+interface WasmBackend {
+  readonly wasm: {
+    cwrap(name: string, returns: null, types: string[]): PairProduct;
+    readonly tfjs: { disposeData(id: number): void };
+  };
+  readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number }; delete(dataId: object): void };
+  makeOutput(shape: number[], dtype: DataType, memoryOffset?: number): TensorInfo;
+}
+
+type PairProduct = (a: number, aShape: Uint8Array, aRank: number, b: number, bShape: Uint8Array, bRank: number, transposeA: number, transposeB: number, out: number) => void;
+
+const KERNEL = 'SaccadePairProducts';
+const FLOAT_BYTES = 4;
+
+/**
+ * On wasm: the product of every pair of a batch, each by XNNPACK, in place. The backend's own kernel leaves XNNPACK for a scalar loop as
+ * soon as there is more than one pair, and its slices copy the whole batch for every pair that they cut out.
+ *
+ * @param a `[B, M, K]`
+ * @param b `[B, K, N]`
+ * @returns `[B, M, N]`
+ */
+export function pairProducts(a: Tensor, b: Tensor): Tensor {
+  if (!getKernel(KERNEL, 'wasm')) registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: kernel as unknown as KernelConfig['kernelFunc'] });
+  return engine().runKernel(KERNEL, { a, b });
+}
+
+function kernel({ inputs: { a, b }, backend }: { inputs: Record<'a' | 'b', TensorInfo>; backend: WasmBackend }): TensorInfo {
+  const multiply = productOf(backend);
+  const [batch, m, k] = a.shape as [number, number, number];
+  const n = b.shape[2]!;
+  const out = backend.makeOutput([batch, m, n], 'float32');
+  const at = ({ dataId }: TensorInfo) => backend.dataIdMap.get(dataId).memoryOffset;
+  const starts = [at(a), at(b), at(out)] as const;
+  const [aShape, bShape] = [bytesOf([1, m, k]), bytesOf([1, k, n])];
+  for (let i = 0; i < batch; i++) {
+    const views = [
+      backend.makeOutput([m, k], 'float32', starts[0] + i * m * k * FLOAT_BYTES),
+      backend.makeOutput([k, n], 'float32', starts[1] + i * k * n * FLOAT_BYTES),
+      backend.makeOutput([m, n], 'float32', starts[2] + i * m * n * FLOAT_BYTES),
+    ];
+    const [aId, bId, outId] = views.map(({ dataId }) => backend.dataIdMap.get(dataId).id) as [number, number, number];
+    multiply(aId, aShape, 3, bId, bShape, 3, 0, 0, outId);
+    for (const view of views) forget(backend, view);
+  }
+  return out;
+}
+
+/** Ends a view. `disposeData` of the backend would free the memory that it looks at. */
+function forget({ wasm, dataIdMap }: WasmBackend, { dataId }: TensorInfo): void {
+  wasm.tfjs.disposeData(dataIdMap.get(dataId).id);
+  dataIdMap.delete(dataId);
+}
+
+const products = new WeakMap<WasmBackend, PairProduct>();
+
+function productOf(backend: WasmBackend): PairProduct {
+  let product = products.get(backend);
+  if (!product) {
+    product = backend.wasm.cwrap('BatchMatMul', null, ['number', 'array', 'number', 'number', 'array', 'number', 'number', 'number', 'number']);
+    products.set(backend, product);
+  }
+  return product;
+}
+
+function bytesOf(shape: number[]): Uint8Array {
+  return new Uint8Array(new Int32Array(shape).buffer);
+}

@@ -1,11 +1,12 @@
-import { concat, fused, getBackend, matMul as nativeMatMul, reshape, slice, tidy, transpose, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import { fused, getBackend, matMul as nativeMatMul, reshape, transpose, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
+import { pairProducts } from './kernels/wasm/pair-products.js';
 import { sumOverPositions } from './pooling/global.js';
 import { channelsOf, sizeOf } from './shapes.js';
 
 // The wasm backend has two matrix products: XNNPACK's, for one untransposed pair, and a scalar loop some ten times slower
 // for all else. Below this many multiply-adds a pair, the calls cost more than the loop.
-const LOOP_MACS = 4096;
+const LOOP_MACS = 2048;
 
 /**
  * Batched matrix product. On wasm, transposes are made explicit and pairs are multiplied one by one, so that XNNPACK does all the
@@ -51,7 +52,5 @@ function biasedProduct(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D): Tensor2D 
 function wasmMatMul(a: Tensor, b: Tensor): Tensor {
   const [batch, m, k] = a.rank === 2 ? [1, ...a.shape] : a.shape;
   const n = channelsOf(b);
-  if (batch === 1 || m * k * n < LOOP_MACS) return nativeMatMul(a, b);
-  const products = Array.from({ length: batch }, (_, i) => tidy(() => nativeMatMul(slice(a, i, 1), slice(b, i, 1))));
-  return concat(products, 0);
+  return batch === 1 || m * k * n < LOOP_MACS ? nativeMatMul(a, b) : pairProducts(a, b);
 }

@@ -31,7 +31,7 @@ export function pairProducts(a: Tensor, b: Tensor): Tensor {
 function kernel({ inputs: { a, b }, backend }: { inputs: Record<'a' | 'b', TensorInfo>; backend: WasmBackend }): TensorInfo {
   const multiply = productOf(backend);
   const [batch, m, k] = a.shape as [number, number, number];
-  const n = b.shape[2]!;
+  const n = b.shape[2];
   const out = backend.makeOutput([batch, m, n], 'float32');
   const at = ({ dataId }: TensorInfo) => backend.dataIdMap.get(dataId).memoryOffset;
   const starts = [at(a), at(b), at(out)] as const;

@@ -1,0 +1,106 @@
+import {
+  add, concat, gather, mul, oneHot, range, reshape, slice, softmax, sub, tidy, transpose, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D,
+} from '@tensorflow/tfjs-core';
+import { differentiable } from '../gradient.js';
+import { matMul, transposeLast } from '../matmul.js';
+import { channelAvgPool } from '../pooling/channel.js';
+import { channelsOf } from '../shapes.js';
+
+// Added to the score of a position with itself in its column, so that it counts once, in its row. Finite: GPUs may assume that no number is infinite.
+const COUNTED_IN_ROW = -1e30;
+
+/**
+ * Criss-cross attention (Huang et al. 2019): each position attends to the H + W − 1 positions of its column and its row, by a softmax over their
+ * unscaled dot products. Holds N·(H + W) scores; the gradient computes them again, so that training keeps none.
+ *
+ * @param q queries `[B, H, W, D]`
+ * @param k keys `[B, H, W, D]`
+ * @param v values `[B, H, W, E]`
+ * @returns `[B, H, W, E]`
+ */
+export function crissCross(q: Tensor4D, k: Tensor4D, v: Tensor4D): Tensor4D {
+  return differentiable(
+    [q, k, v],
+    (q, k, v) => {
+      const [inColumn, inRow] = weigh(q, k);
+      return add(
+        tidy(() => fromColumns(matMul(inColumn, columns(v)), v.shape)),
+        reshape(matMul(inRow, rows(v)), v.shape),
+      );
+    },
+    (dy, [q, k, v], y) =>
+      tidy(() => {
+        const [inColumn, inRow] = weigh(q, k);
+        const common = reshape(mul(channelAvgPool(mul(dy, y)), channelsOf(v)), [...v.shape.slice(0, -1), 1]); // Σ over keys of weight · its gradient
+        const alongColumns = tidy(() => lineGradients(inColumn, ...([q, k, v, dy, common].map(columns) as FiveTensors)).map((dx, i) => fromColumns(dx, [q, k, v][i].shape)));
+        const alongRows = tidy(() => lineGradients(inRow, ...([q, k, v, dy, common].map(rows) as FiveTensors)));
+        return alongColumns.map((dx, i) => add(dx, reshape(alongRows[i], dx.shape)));
+      }),
+  ) as Tensor4D;
+}
+
+/**
+ * The criss-cross attention of chosen queries, without that of the others.
+ *
+ * @param q `[B, H, W, D]`
+ * @param k `[B, H, W, D]`
+ * @param queries positions, as row-major indices
+ * @returns `[B, queries, H + W]`: the weights of the query's column, 0 at the query itself, and then those of its row
+ */
+export function crissCrossRows(q: Tensor4D, k: Tensor4D, queries: readonly number[]): Tensor3D {
+  const [batch, height, width, depth] = q.shape;
+  const path = queries.flatMap((query) => [
+    ...Array.from({ length: height }, (_, y) => y * width + (query % width)),
+    ...Array.from({ length: width }, (_, x) => query - (query % width) + x),
+  ]);
+  const pick = (x: Tensor4D, positions: readonly number[]) => gather(reshape(x, [batch, height * width, depth]), [...positions], 1);
+  const keys = reshape(pick(k, path), [-1, height + width, depth]);
+  const own = reshape(pick(q, queries), [-1, depth, 1]);
+  const scores = reshape(matMul(keys, own), [batch, queries.length, height + width]);
+  return softmax(add(scores, onceOnly(queries.map((query) => Math.floor(query / width)), height + width))) as Tensor3D;
+}
+
+type FiveTensors = [Tensor, Tensor, Tensor, Tensor, Tensor];
+
+/** The attention, as a batch of columns `[B·W, H, H]` and a batch of rows `[B·H, W, W]`. */
+function weigh(q: Tensor, k: Tensor): [Tensor, Tensor] {
+  const [batch, height, width] = q.shape;
+  return tidy(() => {
+    const weights = tidy(() => {
+      const ofColumns = tidy(() => add(matMul(columns(q), transposeLast(columns(k))), onceOnly(range(0, height, 1, 'int32'), height)));
+      const ofRows = matMul(rows(q), transposeLast(rows(k)));
+      return softmax(concat([fromColumns(ofColumns, [batch, height, width, height]), reshape(ofRows, [batch, height, width, width])], 3));
+    });
+    const inColumn = columns(slice(weights, [0, 0, 0, 0], [-1, -1, -1, height]));
+    const inRow = rows(slice(weights, [0, 0, 0, height], [-1, -1, -1, width]));
+    return [inColumn, inRow];
+  });
+}
+
+/** The gradients of the queries, keys and values of lines, all `[lines, length, …]`. */
+function lineGradients(weights: Tensor, q: Tensor, k: Tensor, v: Tensor, dy: Tensor, common: Tensor): [Tensor, Tensor, Tensor] {
+  const dScores = mul(weights, sub(matMul(dy, transposeLast(v)), common));
+  return [matMul(dScores, k), matMul(transposeLast(dScores), q), matMul(transposeLast(weights), dy)];
+}
+
+/** What is added to scores so that each query's own column entry counts nothing: `[queries, columns]`. */
+function onceOnly(own: number[] | Tensor, columns: number): Tensor2D {
+  return oneHot(own as Tensor, columns, COUNTED_IN_ROW, 0, 'float32') as Tensor2D;
+}
+
+/** `[B, H, W, C]` to `[B·W, H, C]` */
+function columns(x: Tensor): Tensor {
+  const [batch, height, width, channels] = x.shape;
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch * width, height, channels]);
+}
+
+/** `[B, H, W, C]` to `[B·H, W, C]` */
+function rows(x: Tensor): Tensor {
+  const [batch, height, width, channels] = x.shape;
+  return reshape(x, [batch * height, width, channels]);
+}
+
+/** `[B·W, H, C]` to the `shape` `[B, H, W, C]` */
+function fromColumns(x: Tensor, [batch, height, width, channels]: number[]): Tensor {
+  return transpose(reshape(x, [batch, width, height, channels]), [0, 2, 1, 3]);
+}

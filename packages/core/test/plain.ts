@@ -1,0 +1,61 @@
+import { closeTo } from '@saccade/testkit';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'vitest';
+
+/** A tensor made on whatever backend is current, from values made once on cpu. */
+export interface Input {
+  readonly shape: number[];
+  readonly values: Float32Array;
+}
+
+/** An operation of tensors, in our form or in the plain one. */
+export type Operation = (...inputs: tf.Tensor[]) => tf.Tensor;
+
+interface Evaluation {
+  readonly y: Input;
+  readonly gradients: Input[];
+}
+
+/** Normal values, the same on every backend. */
+export function normal(shape: number[], seed: number): Input {
+  return { shape, values: tf.tidy(() => tf.randomNormal(shape, 0, 1, 'float32', seed).dataSync().slice() as Float32Array) };
+}
+
+/** The value of an operation, and its gradients for a random gradient of the value. */
+export async function evaluate(operation: Operation, inputs: readonly Input[]): Promise<Evaluation> {
+  const engine = tf.engine();
+  engine.startScope();
+  const xs = inputs.map(toTensor);
+  const y = operation(...xs);
+  const gradients = tf.grads(operation)(xs, toTensor(normal(y.shape, 99)));
+  const read = async (x: tf.Tensor): Promise<Input> => ({ shape: x.shape, values: (await x.data()).slice() as Float32Array });
+  const evaluation = { y: await read(y), gradients: await Promise.all(gradients.map(read)) };
+  engine.endScope();
+  return evaluation;
+}
+
+/**
+ * Expects of `ours`, on the current backend, the value and the gradients that tf's autodiff finds for `plain` on the cpu backend,
+ * and that nothing leaks.
+ */
+export async function expectSame(ours: Operation, plain: Operation, inputs: readonly Input[], tolerance = { value: 1e-5, gradient: 1e-4 }): Promise<void> {
+  const backend = tf.getBackend();
+  await tf.setBackend('cpu');
+  const expected = await evaluate(plain, inputs);
+  await tf.setBackend(backend);
+  const tensors = tf.memory().numTensors;
+  const actual = await evaluate(ours, inputs);
+  expect(tf.memory().numTensors, 'tensors left behind').toBe(tensors);
+  await compare(actual.y, expected.y, tolerance.value);
+  for (const [i, gradient] of expected.gradients.entries()) await compare(actual.gradients[i], gradient, tolerance.gradient);
+}
+
+async function compare(actual: Input, expected: Input, tolerance: number): Promise<void> {
+  const [a, b] = [actual, expected].map(toTensor);
+  await closeTo(a, b, tolerance);
+  tf.dispose([a, b]);
+}
+
+export function toTensor({ shape, values }: Input): tf.Tensor {
+  return tf.tensor(values, shape);
+}

@@ -1,5 +1,5 @@
 import {
-  add, concat, gather, mul, oneHot, range, reshape, slice, softmax, sub, tidy, transpose, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D,
+  add, concat, gather, mul, reshape, slice, softmax, sub, tensor2d, tidy, transpose, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
@@ -54,10 +54,12 @@ export function crissCrossRows(q: Tensor4D, k: Tensor4D, queries: readonly numbe
     ...Array.from({ length: width }, (_, x) => query - (query % width) + x),
   ]);
   const pick = (x: Tensor4D, positions: readonly number[]) => gather(reshape(x, [batch, height * width, depth]), [...positions], 1);
-  const keys = reshape(pick(k, path), [-1, height + width, depth]);
-  const own = reshape(pick(q, queries), [-1, depth, 1]);
-  const scores = reshape(matMul(keys, own), [batch, queries.length, height + width]);
-  return softmax(add(scores, onceOnly(queries.map((query) => Math.floor(query / width)), height + width))) as Tensor3D;
+  return tidy(() => {
+    const keys = reshape(pick(k, path), [-1, height + width, depth]);
+    const own = reshape(pick(q, queries), [-1, depth, 1]);
+    const scores = reshape(matMul(keys, own), [batch, queries.length, height + width]);
+    return softmax(add(scores, mask(queries.map((query) => Math.floor(query / width)), height + width)));
+  }) as Tensor3D;
 }
 
 type FiveTensors = [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -67,7 +69,7 @@ function weigh(q: Tensor, k: Tensor): [Tensor, Tensor] {
   const [batch, height, width] = q.shape;
   return tidy(() => {
     const weights = tidy(() => {
-      const ofColumns = tidy(() => add(matMul(columns(q), transposeLast(columns(k))), onceOnly(range(0, height, 1, 'int32'), height)));
+      const ofColumns = tidy(() => add(matMul(columns(q), transposeLast(columns(k))), mask(Array.from({ length: height }, (_, y) => y), height)));
       const ofRows = matMul(rows(q), transposeLast(rows(k)));
       return softmax(concat([fromColumns(ofColumns, [batch, height, width, height]), reshape(ofRows, [batch, height, width, width])], 3));
     });
@@ -83,9 +85,11 @@ function lineGradients(weights: Tensor, q: Tensor, k: Tensor, v: Tensor, dy: Ten
   return [matMul(dScores, k), matMul(transposeLast(dScores), q), matMul(transposeLast(weights), dy)];
 }
 
-/** What is added to scores so that each query's own column entry counts nothing: `[queries, columns]`. */
-function onceOnly(own: number[] | Tensor, columns: number): Tensor2D {
-  return oneHot(own as Tensor, columns, COUNTED_IN_ROW, 0, 'float32') as Tensor2D;
+/** What is added to the scores of queries: `[queries, columns]`, {@link COUNTED_IN_ROW} at the column that is each query's own. */
+function mask(own: readonly number[], columns: number): Tensor2D {
+  const values = new Float32Array(own.length * columns);
+  for (const [query, column] of own.entries()) values[query * columns + column] = COUNTED_IN_ROW;
+  return tensor2d(values, [own.length, columns]);
 }
 
 /** `[B, H, W, C]` to `[B·W, H, C]` */

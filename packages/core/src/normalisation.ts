@@ -1,4 +1,4 @@
-import { add, concat, div, expandDims, mul, reshape, rsqrt, square, squaredDifference, sub, unstack, zerosLike, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
+import { add, batchNorm, concat, div, expandDims, getBackend, mul, reshape, rsqrt, square, squaredDifference, sub, unstack, zerosLike, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
@@ -43,15 +43,32 @@ export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): 
   ) as T;
 }
 
+// From this many values on, one multiplication and one addition a value take wasm less time than its batch norm, a scalar loop.
+const LOOP_VALUES = 12_288;
+
 /**
- * Batch normalisation with given moments, as at inference (Ioffe and Szegedy 2015, algorithm 2): gamma·(x − mean)/√(variance + epsilon) + beta,
- * folded into one multiplication and one addition a value.
+ * Batch normalisation with given moments, as at inference (Ioffe and Szegedy 2015, algorithm 2): gamma·(x − mean)/√(variance + epsilon) + beta.
+ * No gradient passes through the moments.
  *
  * @param x `[…, C]`; all others `[C]`
  */
-export function batchNormInference<T extends Tensor>(x: T, { mean, variance }: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
-  const factor = mul(gamma, rsqrt(add(variance, epsilon)));
-  return affine(x, factor, sub(beta, mul(mean, factor)));
+export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
+  const rows = reshape(x, [-1, channelsOf(x)]); // on WebGPU, tf broadcasts no more than 4 axes
+  const y = differentiable(
+    [rows, gamma, beta],
+    (x, gamma, beta) => {
+      const { mean, variance } = moments;
+      if (getBackend() !== 'wasm' || x.size < LOOP_VALUES) return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
+      const factor = mul(gamma, rsqrt(add(variance, epsilon)));
+      return affine(x, factor, sub(beta, mul(mean, factor)));
+    },
+    (dy, [x, gamma], _, [mean, variance]) => {
+      const inverse = rsqrt(add(variance, epsilon));
+      return [mul(dy, mul(gamma, inverse)), mul(sumOverPositions(mul(dy, sub(x, mean))), inverse), sumOverPositions(dy)];
+    },
+    [moments.mean, moments.variance],
+  );
+  return reshape(y, x.shape) as T;
 }
 
 /**
@@ -64,8 +81,9 @@ export function batchNormInference<T extends Tensor>(x: T, { mean, variance }: M
  */
 export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
   const count = x.size / channelsOf(x);
-  return differentiable(
-    [x, gamma, beta],
+  const rows = reshape(x, [-1, channelsOf(x)]);
+  const y = differentiable(
+    [rows, gamma, beta],
     (x, gamma, beta) => batchNormInference(x, moments, gamma, beta, epsilon),
     (dy, [x, gamma], _, [mean, variance]) => {
       const inverse = rsqrt(add(variance, epsilon));
@@ -76,7 +94,8 @@ export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamm
       return [dx, dGamma, dBeta];
     },
     [moments.mean, moments.variance],
-  ) as T;
+  );
+  return reshape(y, x.shape) as T;
 }
 
 /**

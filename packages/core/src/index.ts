@@ -1,8 +1,9 @@
 export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, type Activation, type Gate } from './activations.js';
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
-export { byTiles, type TileFunction } from './attention/tiles.js';
+export { byTiles, type TileFunction, type TileGradient } from './attention/tiles.js';
 export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
+export { channelDropout } from './dropout.js';
 export { BlockError, either, nearest, show } from './errors.js';
 export { scale } from './gating.js';
 export { differentiable } from './gradient.js';

@@ -1,6 +1,6 @@
-import { add, gather, mul, softmax, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { matMul, transposeLast } from '../matmul.js';
-import { byTiles } from './tiles.js';
+import { byTiles, type TileFunction, type TileGradient } from './tiles.js';
 
 export interface AttendOptions {
   /** What the products of queries and keys are multiplied by. Default: 1. */
@@ -19,12 +19,11 @@ export interface AttendOptions {
  * @returns `[B, N, E]`
  */
 export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias }: AttendOptions = {}): Tensor3D {
-  const perQuery = bias !== undefined && bias.shape[1] === q.shape[1] && q.shape[1] > 1;
+  const perQuery = bias !== undefined && bias.shape[1] > 1;
   const rows: Tensor[] = [scaled(q, scale)];
-  const shared: Tensor[] = [transposeLast(k), v];
+  const shared: Tensor[] = [k, v];
   if (bias) (perQuery ? rows : shared).push(bias);
-  const attendTile = ([q, rowBias]: Tensor[], [kT, v, sharedBias]: Tensor[]) => matMul(weigh(q!, kT!, rowBias ?? sharedBias), v!);
-  return byTiles(rows, shared, k.shape[1], attendTile) as Tensor3D;
+  return byTiles(rows, shared, k.shape[1], attendTile, attendTileGradient) as Tensor3D;
 }
 
 /**
@@ -41,6 +40,25 @@ export function attentionRows(q: Tensor3D, k: Tensor3D, queries: readonly number
   return weigh(scaled(pick(q), scale), transposeLast(k), perQuery) as Tensor3D;
 }
 
+const attendTile: TileFunction = ([k, v, sharedBias]) => {
+  const kT = transposeLast(k); // once for all tiles; XNNPACK packs it once, too
+  return ([q, rowBias]) => matMul(weigh(q, kT, rowBias ?? sharedBias), v);
+};
+
+const attendTileGradient: TileGradient = ([k, v, sharedBias]) => {
+  const [kT, vT] = [transposeLast(k), transposeLast(v)];
+  return (dy, [q, rowBias], y) => {
+    const bias: Tensor | undefined = rowBias ?? sharedBias;
+    const weights = weigh(q, kT, bias);
+    // Σ dWeights·weights over the keys is Σ dy·y over the values, which is a shorter sum.
+    const dScores = mul(weights, sub(matMul(dy, vT), sum(mul(dy, y), -1, true)));
+    const [dq, dk, dv] = [matMul(dScores, k), transposedMatMul(dScores, q), transposedMatMul(weights, dy)];
+    if (!bias) return [dq, dk, dv];
+    const dBias = sumTo(bias.shape, dScores);
+    return rowBias ? [dq, dBias, dk, dv] : [dq, dk, dv, dBias];
+  };
+};
+
 function weigh(q: Tensor, kT: Tensor, bias: Tensor | undefined): Tensor {
   const scores = matMul(q, kT);
   return softmax(bias ? add(scores, bias) : scores);
@@ -48,4 +66,14 @@ function weigh(q: Tensor, kT: Tensor, bias: Tensor | undefined): Tensor {
 
 function scaled<T extends Tensor>(q: T, scale: number): T {
   return scale === 1 ? q : mul(q, scale);
+}
+
+// aᵀ·b. Other backends than wasm read a matrix either way.
+function transposedMatMul(a: Tensor, b: Tensor): Tensor {
+  return getBackend() === 'wasm' ? matMul(transposeLast(a), b) : nativeMatMul(a, b, true);
+}
+
+function sumTo(shape: number[], x: Tensor): Tensor {
+  const repeated = shape.flatMap((size, axis) => (size < x.shape[axis] ? [axis] : []));
+  return repeated.length === 0 ? x : sum(x, repeated, true);
 }

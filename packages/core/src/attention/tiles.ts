@@ -1,8 +1,15 @@
-import { add, addN, concat, dispose, engine, getBackend, grads, slice, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { add, addN, concat, dispose, engine, grads, slice, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
+import { onGpu } from '../shapes.js';
 
-/** The work of one tile: from some images' rows, and all else there is of these images, to their results `[b, n, …]`. */
-export type TileFunction = (rows: Tensor[], shared: Tensor[]) => Tensor;
+/**
+ * The work of a tile in two steps: what can be made once of all that some images share, then, from some of their rows, these rows'
+ * results `[b, n, …]`.
+ */
+export type TileFunction = (shared: Tensor[]) => (rows: Tensor[]) => Tensor;
+
+/** The gradient of a {@link TileFunction}: from that of a tile's results, its rows and its results to those of the rows, then of all that is shared. */
+export type TileGradient = (shared: Tensor[]) => (dy: Tensor, rows: Tensor[], y: Tensor) => Tensor[];
 
 /** How many images, and how many rows of each, a tile takes. */
 interface Tiling {
@@ -18,87 +25,109 @@ const LEAST_ROWS = 32;
  * Computes `f` a tile at a time, so that what `f` builds for all rows at once never exists as a whole: not in the forward and, since the
  * gradient computes each tile again, not in training (Chen et al. 2016, sublinear memory; Dao et al. 2022, FlashAttention).
  *
- * @param rows tensors `[B, N, …]`, of which a tile sees some images and some rows
+ * @param rows tensors `[B, N, …]`, of which a tile sees some images and some rows; the first has all images, others may be `[1, N, …]`
  * @param shared tensors `[B, …]`, of which a tile sees its images, or `[1, …]`, which every tile sees whole
  * @param columns how many values `f` builds for one row
  * @param f the work of a tile; it must not capture tensors that a gradient should flow to
+ * @param gradient the gradient of `f`, where a better one is known than TensorFlow.js derives
  * @returns `[B, N, …]`
  */
-export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: TileFunction): Tensor {
-  const [batch, count] = rows[0]!.shape as [number, number];
+export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: TileFunction, gradient?: TileGradient): Tensor {
+  const [batch, count] = rows[0].shape;
   const tiling = tilingFor(count, columns);
-  if (tiling.images >= batch && tiling.rows >= count) return f(rows, shared);
+  if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
   return differentiable(
     [...rows, ...shared],
     (...inputs) => forwardByTiles(...partition(inputs), tiling, f),
-    (dy, inputs) => gradientByTiles(...partition(inputs), dy, tiling, f),
+    (dy, inputs, y) => gradientByTiles(...partition(inputs), dy, y, tiling, gradient ?? derived(f)),
   );
 }
 
 function tilingFor(count: number, columns: number): Tiling {
-  const onCpu = getBackend() === 'cpu' || getBackend() === 'wasm';
-  const rows = Math.max(LEAST_ROWS, Math.floor((onCpu ? TILE_BYTES.cpu : TILE_BYTES.gpu) / (4 * columns)));
+  const rows = Math.max(LEAST_ROWS, Math.floor((onGpu() ? TILE_BYTES.gpu : TILE_BYTES.cpu) / (4 * columns)));
   return rows >= count ? { images: Math.floor(rows / count), rows: count } : { images: 1, rows };
 }
 
 function forwardByTiles(rows: Tensor[], shared: Tensor[], tiling: Tiling, f: TileFunction): Tensor {
-  const groups = steps(rows[0]!, 0, tiling.images).map((images) =>
+  const groups = cuts(rows[0], 0, tiling.images).map((images) =>
     tidy(() => {
-      const [own, all] = [rows.map(images), shared.map(images)];
-      return joined(steps(own[0]!, 1, tiling.rows).map((tile) => tidy(() => f(own.map(tile), all))), 1);
+      const [own, work] = [rows.map(images), f(shared.map(images))];
+      return joined(
+        cuts(own[0], 1, tiling.rows).map((tile) => tidy(() => work(own.map(tile)))),
+        1,
+      );
     }),
   );
   return joined(groups, 0);
 }
 
-function gradientByTiles(rows: Tensor[], shared: Tensor[], dy: Tensor, tiling: Tiling, f: TileFunction): Tensor[] {
-  const fOfAll = (...xs: Tensor[]) => f(xs.slice(0, rows.length), xs.slice(rows.length));
-  const groups = steps(dy, 0, tiling.images).map((images) =>
+function gradientByTiles(rows: Tensor[], shared: Tensor[], dy: Tensor, y: Tensor, tiling: Tiling, gradient: TileGradient): Tensor[] {
+  const groups = cuts(dy, 0, tiling.images).map((images) =>
     tidy(() => {
-      const [own, all, dyOwn] = [rows.map(images), shared.map(images), images(dy)];
+      const [own, dyOwn, yOwn, work] = [rows.map(images), images(dy), images(y), gradient(shared.map(images))];
       const dRows: Tensor[][] = [];
       let dShared: Tensor[] = [];
-      for (const tile of steps(dyOwn, 1, tiling.rows)) {
-        const dxs = tidy(() => nestedGradients(fOfAll, [...own.map(tile), ...all], tile(dyOwn)));
+      for (const tile of cuts(dyOwn, 1, tiling.rows)) {
+        const dxs = tidy(() => work(tile(dyOwn), own.map(tile), tile(yOwn)));
         dRows.push(dxs.slice(0, rows.length));
-        const sums = dxs.slice(rows.length).map((dx, i) => (dShared[i] ? add(dx, dShared[i]) : dx));
-        if (dShared.length > 0) dispose([dShared, dxs.slice(rows.length)]);
-        dShared = sums;
+        const parts = dxs.slice(rows.length);
+        if (dRows.length === 1) dShared = parts;
+        else {
+          const sums = parts.map((part, i) => add(part, dShared[i]));
+          dispose([dShared, parts]);
+          dShared = sums;
+        }
       }
-      return [...rows.map((_, i) => joined(dRows.map((dxs) => dxs[i]!), 1)), ...dShared];
+      return [
+        ...rows.map((_, i) =>
+          joined(
+            dRows.map((dxs) => dxs[i]),
+            1,
+          ),
+        ),
+        ...dShared,
+      ];
     }),
   );
   return [...rows, ...shared].map((x, i) => {
-    const parts = groups.map((group) => group[i]!);
+    const parts = groups.map((group) => group[i]);
     return x.shape[0] === dy.shape[0] ? joined(parts, 0) : addN(parts);
   });
 }
 
-// tf.grads clears the engine's tape when it is done. Inside a gradient that tape is still in use.
-function nestedGradients(f: (...xs: Tensor[]) => Tensor, xs: Tensor[], dy: Tensor): Tensor[] {
-  const { state } = engine();
-  const tape = state.activeTape;
-  try {
-    return grads(f)(xs, dy);
-  } finally {
-    state.activeTape = tape;
-  }
+/** The gradient that TensorFlow.js derives, of the tile computed again. */
+function derived(f: TileFunction): TileGradient {
+  return (shared) => (dy, rows) => {
+    const ofAll = (...xs: Tensor[]) => f(xs.slice(rows.length))(xs.slice(0, rows.length));
+    // tf.grads clears the engine's tape when it is done. Inside a gradient that tape is still in use.
+    const { state } = engine();
+    const tape = state.activeTape;
+    try {
+      return grads(ofAll)([...rows, ...shared], dy);
+    } finally {
+      state.activeTape = tape;
+    }
+  };
 }
 
 /** Cutters for `axis`, `size` at a time; one that finds the axis whole, or shared, leaves the tensor as it is. */
-function steps(x: Tensor, axis: number, size: number): ((x: Tensor) => Tensor)[] {
-  const whole = x.shape[axis]!;
+function cuts(x: Tensor, axis: number, size: number): ((x: Tensor) => Tensor)[] {
+  const whole = x.shape[axis];
   return Array.from({ length: Math.ceil(whole / size) }, (_, i) => {
     const from = i * size;
     const length = Math.min(size, whole - from);
     return (x: Tensor) => {
       if (x.shape[axis] !== whole || length === whole) return x;
-      return slice(x, x.shape.map((_, a) => (a === axis ? from : 0)), x.shape.map((all, a) => (a === axis ? length : all)));
+      return slice(
+        x,
+        x.shape.map((_, a) => (a === axis ? from : 0)),
+        x.shape.map((all, a) => (a === axis ? length : all)),
+      );
     };
   });
 }
 
 function joined(parts: Tensor[], axis: number): Tensor {
-  return parts.length === 1 ? parts[0]! : concat(parts, axis);
+  return parts.length === 1 ? parts[0] : concat(parts, axis);
 }

@@ -27,6 +27,11 @@ export function number(initial: number, { above = 0 }: { above?: number } = {}):
   return { default: initial, expected: `a number > ${above}`, accepts: (v) => Number.isFinite(v) && (v as number) > above };
 }
 
+/** The rate of a dropout: a number from 0, which switches it off, to below 1. */
+export function dropoutRate(initial: number): Option<number> {
+  return { default: initial, expected: 'a number ≥ 0 and < 1', accepts: (v) => (v as number) >= 0 && (v as number) < 1 && typeof v === 'number' };
+}
+
 /** True or false. */
 export function flag(initial: boolean): Option<boolean> {
   return { default: initial, expected: 'true or false', accepts: (v) => typeof v === 'boolean' };

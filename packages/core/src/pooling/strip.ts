@@ -1,6 +1,6 @@
-import { avgPool, div, expandDims, maxPool, squeeze, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { avgPool, div, expandDims, maxPool, reshape, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
-import { spread } from '../shapes.js';
+import { onGpu, spread } from '../shapes.js';
 
 /** The axis that a strip pooling removes. */
 export type StripAxis = 'height' | 'width';
@@ -17,7 +17,7 @@ export function stripAvgPool(x: Tensor4D, over: StripAxis): Tensor3D {
   const axis = AXIS[over];
   return differentiable(
     [x],
-    (x) => squeeze(avgPool(x as Tensor4D, windowOver(x as Tensor4D, over), 1, 'valid'), [axis]),
+    (x) => pool(avgPool, x as Tensor4D, over),
     (dy, [x]) => [spread(expandDims(div(dy, x.shape[axis] as number), axis), x)],
   ) as Tensor3D;
 }
@@ -32,11 +32,18 @@ export function stripMaxPool(x: Tensor4D, over: StripAxis): Tensor3D {
   const axis = AXIS[over];
   return differentiable(
     [x],
-    (x) => squeeze(maxPool(x as Tensor4D, windowOver(x as Tensor4D, over), 1, 'valid'), [axis]),
+    (x) => pool(maxPool, x as Tensor4D, over),
     (dy, [x]) => [routeToMax(x, dy, axis)],
   ) as Tensor3D;
 }
 
-function windowOver(x: Tensor4D, over: StripAxis): [number, number] {
-  return over === 'height' ? [x.shape[1], 1] : [1, x.shape[2]];
+type Pool = (x: Tensor4D, window: [number, number], strides: number, pad: 'valid') => Tensor4D;
+
+function pool(kind: Pool, x: Tensor4D, over: StripAxis): Tensor {
+  const [batch, height, width, channels] = x.shape;
+  const strip = [batch, over === 'height' ? width : height, channels];
+  if (onGpu()) return reshape(kind(x, over === 'height' ? [height, 1] : [1, width], 1, 'valid'), strip);
+  // Seen as maps one position wide, each pooled whole: wasm then takes two thirds of the time.
+  const columns: Tensor4D = reshape(x, over === 'height' ? [batch, height, 1, width * channels] : [batch * height, width, 1, channels]);
+  return reshape(kind(columns, [columns.shape[1], 1], 1, 'valid'), strip);
 }

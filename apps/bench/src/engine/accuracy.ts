@@ -7,7 +7,9 @@ import { median } from './statistics.ts';
 
 const BATCH = 32;
 const TEST_BATCH = 250;
-const LEARNING_RATE = 0.002;
+/** At the first step; it falls in a straight line to zero at the end. */
+const LEARNING_RATE = 0.05;
+const MOMENTUM = 0.9;
 
 /** One training of the host network. */
 export interface Training {
@@ -40,7 +42,7 @@ export async function measureAccuracy(data: Dataset, insert: Insert | null, { se
   const variables = network.trainableWeights.map((weight) => weight.read() as Variable);
   const params = variables.reduce((count, { size }) => count + size, 0);
   const normalise = normaliserOf(data.train);
-  const optimizer = optimizers.adam(LEARNING_RATE);
+  const optimizer = optimizers.momentum(LEARNING_RATE, MOMENTUM);
   const steps = Math.max(1, Math.floor(data.train.count / BATCH));
   const stepMs: number[] = [];
   const epochLosses: number[] = [];
@@ -50,6 +52,7 @@ export async function measureAccuracy(data: Dataset, insert: Insert | null, { se
     for (let step = 0; step < steps; step++) {
       const batch = batchOf(data.train, order.subarray(step * BATCH, (step + 1) * BATCH), normalise);
       const start = performance.now();
+      optimizer.setLearningRate(LEARNING_RATE * (1 - (epoch * steps + step) / (epochs * steps)));
       const loss = optimizer.minimize(() => lossOf(network, batch, data.classes), true, variables)!;
       total += (await loss.data())[0]!;
       stepMs.push(performance.now() - start);

@@ -1,0 +1,26 @@
+/** What `--help` prints. */
+export const HELP = `saccade-bench compares visual attention blocks: how fast they are, and what they do for accuracy.
+
+  saccade-bench [OPTIONS]              latency, then accuracy, of all blocks
+  saccade-bench latency [OPTIONS]      each block against its plain formulation, at each shape
+  saccade-bench accuracy [OPTIONS]     the same small residual network with each block, and with none
+  saccade-bench primitives [OPTIONS]   core's pooling, gating and attention against the natural formulations
+  saccade-bench report FILE…           Markdown tables of one or more result files, on standard output
+  saccade-bench pack --out DIR         a folder that runs on another x86-64 Linux machine: no Node, no network
+
+  --backend NAME     webgpu, wasm, cpu or auto (default): a hardware WebGPU adapter if there is one, else wasm.
+                     A software adapter is used only for --backend webgpu, and labelled as software.
+  --blocks A,B       only these, by the name of the block or of its package
+  --shapes S,S       latency at these instead of the default shapes, e.g. 1x56x56x256,1x14x14x1024
+  --epochs N         of each training (default 3)
+  --seeds N          trainings of each network; by default as many as the budget allows, 1 to 5
+  --data D           images for accuracy: "subset" (default), 3,000 images of Fashion-MNIST that come along, so that runs
+                     take the same time everywhere; "debian", all 70,000 where Debian's dataset-fashion-mnist is
+                     installed; or a folder with Fashion-MNIST's IDX files or CIFAR-10's binary batches
+  --budget SECONDS   how long the run should take (default: 300, up to 600 for many blocks). It decides how many samples
+                     and seeds are taken, never what is measured. Trainings whose number is given are not cut short.
+  --json FILE        where to write the results (default: a new file in results/)
+
+Exit code: 0 all measured; 1 a row failed or the results could not be written; 2 a command line that cannot be followed;
+130 ended by Ctrl-C, with what was measured until then printed and written.
+`;

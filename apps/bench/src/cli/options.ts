@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+import { BACKEND_CHOICES, type BackendChoice } from '../node/backend.ts';
+import { unknownName, UsageError } from './errors.ts';
+
+export const COMMANDS = ['compare', 'latency', 'accuracy', 'primitives', 'report', 'pack'] as const;
+export type Command = (typeof COMMANDS)[number];
+
+/** The options of the commands that measure. */
+const MEASURING = ['backend', 'budget', 'blocks', 'json'];
+const OPTIONS_OF: Record<Command, readonly string[]> = {
+  compare: [...MEASURING, 'shapes', 'seeds', 'epochs', 'data'],
+  latency: [...MEASURING, 'shapes'],
+  accuracy: [...MEASURING, 'seeds', 'epochs', 'data'],
+  primitives: MEASURING,
+  report: [],
+  pack: ['out'],
+};
+
+const NAMES = [...new Set(Object.values(OPTIONS_OF).flat())];
+
+/** A command line, checked. What was not given is undefined. */
+export interface Options {
+  readonly command: Command;
+  readonly help: boolean;
+  /** The files of `report`. */
+  readonly files: readonly string[];
+  readonly backend: BackendChoice;
+  readonly blocks?: readonly string[];
+  readonly shapes?: readonly (readonly number[])[];
+  readonly seeds?: number;
+  readonly epochs?: number;
+  readonly budgetSeconds?: number;
+  readonly data: string;
+  readonly json?: string;
+  readonly out?: string;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws {@link UsageError} for an unknown command, option or backend, or a value that an option does not take
+ */
+export function parseOptions(args: readonly string[]): Options {
+  const options = Object.fromEntries(NAMES.map((name) => [name, { type: 'string' as const }]));
+  // Not strict, so that the messages can say what there is.
+  const { values, positionals, tokens } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' } }, strict: false, allowPositionals: true, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== 'option' || token.name === 'help') continue;
+    if (!NAMES.includes(token.name)) throw unknownName('option', token.rawName, [...NAMES, 'help'].map((name) => `--${name}`));
+    if (token.value === undefined || token.value.startsWith('--')) throw new UsageError(`The option ${token.rawName} needs a value: ${token.rawName} VALUE. See saccade-bench --help.`);
+  }
+  const { help = false, ...given } = values;
+  const [first = 'compare', ...files] = positionals;
+  if (!isCommand(first)) throw unknownName('command', first, COMMANDS);
+  if (!help) checkCombination(first, Object.keys(given), files);
+  return { command: first, help: help === true, files, ...valuesOf(given as Record<string, string>) };
+}
+
+function isCommand(name: string): name is Command {
+  return (COMMANDS as readonly string[]).includes(name);
+}
+
+function checkCombination(command: Command, given: readonly string[], files: readonly string[]): void {
+  const foreign = given.find((name) => !OPTIONS_OF[command].includes(name));
+  if (foreign) {
+    const own = OPTIONS_OF[command].map((name) => `--${name}`).join(', ');
+    throw new UsageError(`The command ${command} has no option --${foreign}. ${own ? `It has ${own}.` : 'It has none.'}`);
+  }
+  if (command !== 'report' && files.length > 0) throw new UsageError(`The command ${command} takes no argument, but received "${files[0]}". See saccade-bench --help.`);
+  if (command === 'report' && files.length === 0) throw new UsageError('The command report needs one or more result files: saccade-bench report FILE…');
+  if (command === 'pack' && !given.includes('out')) throw new UsageError('The command pack needs a folder to write to: saccade-bench pack --out DIR');
+}
+
+function valuesOf({ backend = 'auto', data = 'subset', blocks, shapes, seeds, epochs, budget, json, out }: Record<string, string>): Omit<Options, 'command' | 'help' | 'files'> {
+  return {
+    backend: backendOf(backend),
+    data,
+    ...(blocks !== undefined && { blocks: listOf(blocks) }),
+    ...(shapes !== undefined && { shapes: listOf(shapes).map(shapeOf) }),
+    ...(seeds !== undefined && { seeds: positive('seeds', seeds, true) }),
+    ...(epochs !== undefined && { epochs: positive('epochs', epochs, true) }),
+    ...(budget !== undefined && { budgetSeconds: positive('budget', budget, false) }),
+    ...(json !== undefined && { json }),
+    ...(out !== undefined && { out }),
+  };
+}
+
+function backendOf(name: string): BackendChoice {
+  const choice = BACKEND_CHOICES.find((candidate) => candidate === name);
+  if (!choice) throw unknownName('backend', name, BACKEND_CHOICES);
+  return choice;
+}
+
+function listOf(value: string): string[] {
+  return value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+}
+
+function shapeOf(text: string): number[] {
+  const sizes = text.split(/[x×]/i).map(Number);
+  if (sizes.length < 3 || sizes.length > 5 || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
+    throw new UsageError(`--shapes has "${text}", but a shape is batch, positions and channels, each at least 1: 1x56x56x256. Separate shapes by commas.`);
+  }
+  return sizes;
+}
+
+function positive(name: string, text: string, isWhole: boolean): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value) || (isWhole && !Number.isInteger(value))) {
+    throw new UsageError(`--${name} is "${text}", but must be a ${isWhole ? 'whole number of at least 1' : 'number of seconds above 0'}.`);
+  }
+  return value;
+}

@@ -1,0 +1,28 @@
+import type { BenchEntry } from '../entry.ts';
+
+/** A package that takes part, and how to get at its entries. */
+export interface BenchPackage {
+  readonly name: string;
+  readonly version: string;
+  /** @throws where the package's bench file cannot be loaded, e.g. because the package was not built */
+  load(): Promise<readonly BenchEntry[]>;
+}
+
+/** What differs between the benchmark in its repository and the one that `pack` made. */
+export interface Installation {
+  /** The file that is run, and run again for each measurement's own process. */
+  readonly program: string;
+  readonly packages: readonly BenchPackage[];
+  /** The folder of the images that the default run uses. */
+  readonly subsetDir: string;
+  /** Where results are written that no file was named for. */
+  readonly resultsDir: string;
+  /** The folder of the wasm backend's binaries, where they do not lie beside its code. */
+  readonly wasmDir: string | null;
+  /** Versions of what is measured and of what it runs on. */
+  versions(): Record<string, string>;
+  /** The commit that is measured, with `+` where files were changed since; null where it is unknown. */
+  commit(): string | null;
+  /** Makes a folder that runs elsewhere; null where this is one. */
+  readonly pack: ((out: string) => Promise<void>) | null;
+}

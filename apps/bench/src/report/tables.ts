@@ -1,0 +1,117 @@
+import { mega, NONE, percent, shapeName, significant, whole } from './format.ts';
+import type { AccuracyResult, Environment, LatencyResult, Result, Run } from './schema.ts';
+import type { Row, Table } from './table.ts';
+
+/** The tables of a run: latency at each shape, the fastest first, and accuracy, the best first. */
+export function tablesOf({ environment, results }: Run): Table[] {
+  const latencies = results.filter((result): result is LatencyResult => result.kind === 'latency');
+  const accuracies = results.filter((result): result is AccuracyResult => result.kind === 'accuracy');
+  const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
+  const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
+  const bySize = groups.toSorted((a, b) => sizeOf(b[0]!.shape) - sizeOf(a[0]!.shape));
+  return [...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])), ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : [])];
+}
+
+/** One line on what was measured on; software adapters are named as such. */
+export function deviceLine({ backend, device, software }: Pick<Environment, 'backend' | 'device' | 'software'>): string {
+  return `${backend} on ${device}${software ? ' – SOFTWARE adapter: timings say nothing about a GPU' : ''}`;
+}
+
+/** Several runs side by side: milliseconds, and how many times faster than the baseline. */
+export function comparisonTable(runs: readonly Run[]): Table {
+  const rows = new Map<string, string[]>();
+  runs.forEach(({ results }, run) => {
+    for (const result of results) {
+      if (result.kind !== 'latency') continue;
+      const key = `${result.block} ${shapeName(result.shape)}`;
+      const cells = rows.get(key) ?? runs.map(() => NONE);
+      cells[run] = result.error ? 'failed' : `${significant(result.medianMs)} (${timesFaster(result)})`;
+      rows.set(key, cells);
+    }
+  });
+  return {
+    title: 'Latency side by side',
+    notes: ['Median milliseconds a forward; in brackets, how many times faster than the plain form.'],
+    columns: ['block', ...runs.map(({ environment }, i) => `${i + 1}: ${deviceLine(environment)}`)],
+    rows: [...rows].map(([name, cells]) => [name, ...cells]),
+  };
+}
+
+const LATENCY_NOTES = [
+  'Times in ms a forward. "×plain": how many times faster than the plain form, ≥ 1 is faster, with its 95 % interval; pairs of samples taken in turns.',
+  'In brackets, the plain form. "first": the first run, compilation included. MB: 10⁶ bytes; "moved" counts what kernels read and write, "peak" is memory growth.',
+];
+
+function latencyTable(results: readonly LatencyResult[], environment: Environment, notes: readonly string[]): Table {
+  return {
+    title: `Latency at ${shapeName(results[0]!.shape)}, ${deviceLine(environment)}`,
+    notes,
+    columns: ['block', 'median', 'p95', 'first', 'plain', '×plain', '95 %', 'kernels', 'moved MB', 'peak MB', 'params', 'M mult-adds'],
+    rows: sorted(results, (result) => result.medianMs!).map(latencyRow),
+  };
+}
+
+function latencyRow(result: LatencyResult): Row {
+  if (result.error) return { name: result.block, instead: result.error };
+  const interval = result.ratioCi95 ? result.ratioCi95.map((value) => value.toFixed(2)).join('–') : NONE;
+  const beside = (ours: string, plain: string) => (result.baselineRefused ? ours : `${ours} (${plain})`);
+  return [
+    result.baselineRefused ? `${result.block}, plain form ${result.baselineRefused}` : result.block,
+    significant(result.medianMs),
+    significant(result.p95Ms),
+    significant(result.firstRunMs),
+    significant(result.baselineMedianMs),
+    timesFaster(result),
+    interval,
+    beside(whole(result.kernels), whole(result.baselineKernels)),
+    beside(mega(result.bytesMoved), mega(result.baselineBytesMoved)),
+    mega(result.peakBytes),
+    whole(result.params),
+    mega(result.macs),
+  ];
+}
+
+function accuracyTable(results: readonly AccuracyResult[], environment: Environment): Table {
+  const plain = results.find((result) => result.package === null);
+  return {
+    title: `Accuracy in a small residual network, ${deviceLine(environment)}`,
+    notes: [
+      `${environment.data}, ${results[0]!.epochs} epochs. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
+      'Training time in ms a step of 32 images; "added" parameters over the network without a block.',
+    ],
+    columns: ['block', 'accuracy', '±', 'gain', 'seeds', 'step', 'params', 'added'],
+    rows: sorted(results, (result) => -result.accuracyMean!).map((result) => accuracyRow(result, plain)),
+  };
+}
+
+function accuracyRow(result: AccuracyResult, plain: AccuracyResult | undefined): Row {
+  const { block, accuracyMean, accuracyCi95, stepMs, params, samples, error } = result;
+  if (error) return { name: block, instead: error };
+  const comparable = plain !== result && plain?.accuracyMean !== undefined && plain.params !== undefined;
+  const gain = comparable ? 100 * (accuracyMean! - plain.accuracyMean!) : null;
+  return [
+    block,
+    percent(accuracyMean),
+    percent(accuracyCi95),
+    gain === null ? NONE : `${gain > 0 ? '+' : ''}${gain.toFixed(1)}`,
+    whole(samples!.length),
+    significant(stepMs),
+    whole(params),
+    comparable ? whole(params! - plain.params!) : NONE,
+  ];
+}
+
+function timesFaster({ ratio }: LatencyResult): string {
+  return ratio === undefined ? NONE : ratio.toFixed(2);
+}
+
+/** In rising order of a figure; those that have none, because they failed, last. */
+function sorted<T extends Result>(results: readonly T[], figure: (result: T) => number): T[] {
+  const failed = results.filter(({ error }) => error !== undefined);
+  const measured = results.filter(({ error }) => error === undefined);
+  return [...measured.toSorted((a, b) => figure(a) - figure(b)), ...failed];
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

@@ -1,4 +1,6 @@
-import { fused, getBackend, matMul as nativeMatMul, reshape, transpose, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import {
+  add, depthwiseConv2d, fused, getBackend, matMul as nativeMatMul, mul, ones, reshape, transpose, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D,
+} from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { pairProducts } from './kernels/wasm/pair-products.js';
 import { sumOverPositions } from './pooling/global.js';
@@ -7,6 +9,9 @@ import { channelsOf, sizeOf } from './shapes.js';
 // The wasm backend has two matrix products: XNNPACK's, for one untransposed pair, and a scalar loop some ten times slower
 // for all else. Below this many multiply-adds a pair, the calls cost more than the loop.
 const LOOP_MACS = 2048;
+// XNNPACK has depthwise kernels for 4 taps, among others. For fewer values than this they are not worth a call.
+const DOT_TAPS = 4;
+const DOT_VALUES = 2 ** 15;
 
 /**
  * Batched matrix product. On wasm, transposes are made explicit and pairs are multiplied one by one, so that XNNPACK does all the
@@ -32,7 +37,8 @@ export function matMul<T extends Tensor>(a: T, b: T): T {
 export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D): T {
   const [inputs, units] = kernel.shape;
   const rows = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]) as Tensor2D;
-  const y = bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
+  const dots = units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES && getBackend() === 'wasm';
+  const y = dots ? dotProducts(rows, kernel, bias) : bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
   return reshape(y, [...x.shape.slice(0, -1), units]) as T;
 }
 
@@ -47,6 +53,23 @@ function biasedProduct(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D): Tensor2D 
     (a, b, bias) => fused.matMul({ a, b, bias }),
     (dy, [x, kernel]) => [matMul(dy, transposeLast(kernel)), matMul(transposeLast(x), dy), sumOverPositions(dy)],
   ) as Tensor2D;
+}
+
+// A product with one column leaves seven of XNNPACK's eight lanes idle. A depthwise convolution whose kernel has one tap a quarter of the
+// channels multiplies them all, and leaves the product a quarter of the work.
+function dotProducts(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
+  const [rows, inputs] = x.shape;
+  const lanes = inputs / DOT_TAPS;
+  const y = differentiable(
+    [x, kernel],
+    (x, kernel) => {
+      const taps = reshape(kernel, [1, DOT_TAPS, lanes, 1]) as Tensor4D;
+      const quarters = depthwiseConv2d(reshape(x, [1, 1, rows * DOT_TAPS, lanes]) as Tensor4D, taps, [1, DOT_TAPS], 'valid');
+      return nativeMatMul(reshape(quarters, [rows, lanes]), ones([lanes, 1]));
+    },
+    (dy, [x, kernel]) => [mul(dy, reshape(kernel, [1, inputs])), reshape(sumOverPositions(mul(x, dy)), [inputs, 1])],
+  ) as Tensor2D;
+  return bias ? add(y, bias) : y;
 }
 
 function wasmMatMul(a: Tensor, b: Tensor): Tensor {

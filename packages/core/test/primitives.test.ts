@@ -118,9 +118,15 @@ onEachBackend((backend) => {
     await expectSame(matMul, (a, b) => tf.matMul(a, b), [normal(a, 9), normal(b, 10)], tolerance);
   });
 
-  test.each([[1, 3, 5, 20], [3, 7], [3, 7, 16], [1, 1, 33]].map((shape) => [shape]))('linear of %j, with and without a bias', async (shape) => {
-    const [x, kernel, bias] = [normal(shape, 11), normal([shape.at(-1)!, 6], 12), normal([6], 13)];
-    const plain: Operation = (x, kernel) => tf.reshape(tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), kernel as tf.Tensor2D), [...x.shape.slice(0, -1), 6]);
+  test.each([
+    [[1, 3, 5, 20], 6],
+    [[3, 7], 6],
+    [[3, 7, 16], 1],
+    [[1, 1, 33], 6],
+    [[3, 19, 21, 32], 1],
+  ])('linear of %j to %d units, with and without a bias', async (shape, units) => {
+    const [x, kernel, bias] = [normal(shape, 11), normal([shape.at(-1)!, units], 12), normal([units], 13)];
+    const plain: Operation = (x, kernel) => tf.reshape(tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), kernel as tf.Tensor2D), [...x.shape.slice(0, -1), units]);
     await expectSame((x, kernel) => linear(x, kernel as tf.Tensor2D), plain, [x, kernel], tolerance);
     const ours: Operation = (x, kernel, bias) => linear(x, kernel as tf.Tensor2D, bias as tf.Tensor1D);
     await expectSame(ours, (x, kernel, bias) => tf.add(plain(x, kernel), bias), [x, kernel, bias], tolerance);

@@ -37,7 +37,10 @@ export async function useBackend(name: BackendName, options: { allowSoftware?: b
 
 async function startOnCpu(name: 'cpu' | 'wasm'): Promise<BackendInUse> {
   if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
-  else await import('@tensorflow/tfjs-backend-wasm');
+  else {
+    await import('@tensorflow/tfjs-backend-wasm');
+    await import('@saccade/wasm-train');
+  }
   return { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false };
 }
 

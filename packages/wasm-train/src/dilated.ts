@@ -54,7 +54,7 @@ export function registerDilatedGradients(): void {
         const [x, filter] = saved as [Tensor4D, Tensor4D];
         // The kernels of this package know dilation.
         const direct = isOurs(getKernel(family.toFilter, getBackend()).kernelFunc);
-        return (direct ? directly : byPhases)(family, dy as Tensor4D, x, filter, attrs as unknown as ConvAttrs) as unknown as Record<string, () => Tensor>;
+        return (direct ? directly : byPhases)(family, dy as Tensor4D, x, filter, attrs as unknown as ConvAttrs);
       }),
     });
   }

@@ -29,7 +29,14 @@ export interface Geometry {
  *
  * @throws where the data is not NHWC, or the gradient's shape does not fit the convolution's output
  */
-export function geometryOf(kernelName: string, inShape: number[], filterShape: number[], dyShape: number[], attrs: ConvAttrs, depthwise: boolean): Geometry {
+export function geometryOf(
+  kernelName: string,
+  inShape: number[],
+  filterShape: number[],
+  dyShape: number[],
+  attrs: ConvAttrs,
+  depthwise: boolean,
+): Geometry {
   const { strides, pad, dilations = 1, dimRoundingMode, dataFormat = 'NHWC' } = attrs;
   if (dataFormat !== 'NHWC') {
     throw new Error(`${kernelName} on wasm: received data in ${dataFormat}, expected NHWC. Transpose the input to [batch, height, width, channels].`);
@@ -45,8 +52,22 @@ export function geometryOf(kernelName: string, inShape: number[], filterShape: n
     batch: info.batchSize,
     inChannels: info.inChannels,
     outChannels: info.outChannels,
-    rows: { input: info.inHeight, output: info.outHeight, kernel: info.filterHeight, stride: info.strideHeight, dilation: info.dilationHeight, pad: info.padInfo.top },
-    columns: { input: info.inWidth, output: info.outWidth, kernel: info.filterWidth, stride: info.strideWidth, dilation: info.dilationWidth, pad: info.padInfo.left },
+    rows: {
+      input: info.inHeight,
+      output: info.outHeight,
+      kernel: info.filterHeight,
+      stride: info.strideHeight,
+      dilation: info.dilationHeight,
+      pad: info.padInfo.top,
+    },
+    columns: {
+      input: info.inWidth,
+      output: info.outWidth,
+      kernel: info.filterWidth,
+      stride: info.strideWidth,
+      dilation: info.dilationWidth,
+      pad: info.padInfo.left,
+    },
     inShape: info.inShape,
     outShape: info.outShape,
     filterShape: info.filterShape,

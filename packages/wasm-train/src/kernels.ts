@@ -20,11 +20,11 @@ type MatMulAttrs = { readonly transposeA: boolean; readonly transposeB: boolean 
 
 /** What the backend lacks, by kernel name. */
 export const MISSING: Readonly<Record<string, Kernel>> = {
-  Conv2DBackpropFilter: (backend, { x, dy }, attrs) => conv2DBackpropFilter(backend, x!, dy!, attrs as FilterAttrs),
-  DepthwiseConv2dNativeBackpropFilter: (backend, { x, dy }, attrs) => depthwiseBackpropFilter(backend, x!, dy!, attrs as FilterAttrs),
-  DepthwiseConv2dNativeBackpropInput: (backend, { dy, filter }, attrs) => depthwiseBackpropInput(backend, dy!, filter!, attrs as InputAttrs),
+  Conv2DBackpropFilter: (backend, { x, dy }, attrs) => conv2DBackpropFilter(backend, x, dy, attrs as FilterAttrs),
+  DepthwiseConv2dNativeBackpropFilter: (backend, { x, dy }, attrs) => depthwiseBackpropFilter(backend, x, dy, attrs as FilterAttrs),
+  DepthwiseConv2dNativeBackpropInput: (backend, { dy, filter }, attrs) => depthwiseBackpropInput(backend, dy, filter, attrs as InputAttrs),
   UnsortedSegmentSum: (backend, { x, segmentIds }, attrs) =>
-    unsortedSegmentSum(backend, x!, segmentIds!, (attrs as { numSegments: number }).numSegments),
+    unsortedSegmentSum(backend, x, segmentIds, (attrs as { numSegments: number }).numSegments),
 };
 
 /**
@@ -35,17 +35,17 @@ export const FASTER: Readonly<Record<string, (original: KernelFunc) => Kernel>> 
   Conv2DBackpropInput:
     () =>
     (backend, { dy, filter }, attrs) =>
-      conv2DBackpropInput(backend, dy!, filter!, attrs as InputAttrs),
+      conv2DBackpropInput(backend, dy, filter, attrs as InputAttrs),
   MaxPoolGrad:
     () =>
     (backend, { input, output, dy }, attrs) =>
-      maxPoolGrad(backend, input!, output!, dy!, attrs as PoolAttrs),
+      maxPoolGrad(backend, input, output, dy, attrs as PoolAttrs),
   AvgPoolGrad:
     () =>
     (backend, { input, dy }, attrs) =>
-      avgPoolGrad(backend, input!, dy!, attrs as PoolAttrs),
+      avgPoolGrad(backend, input, dy, attrs as PoolAttrs),
   BatchMatMul:
     (original) =>
     (backend, { a, b }, attrs) =>
-      batchMatMul(backend, a!, b!, attrs as MatMulAttrs, original),
+      batchMatMul(backend, a, b, attrs as MatMulAttrs, original),
 };

@@ -28,5 +28,7 @@ export function register(): void {
 }
 
 function kernelFuncOf(kernel: Kernel): KernelFunc {
-  return ours(({ backend, inputs, attrs }: Parameters<KernelFunc>[0]) => kernel(backend as BackendWasm, inputs as Parameters<Kernel>[1], attrs ?? {}));
+  return ours(({ backend, inputs, attrs }: Parameters<KernelFunc>[0]) =>
+    kernel(backend as BackendWasm, inputs as Parameters<Kernel>[1], attrs ?? {}),
+  );
 }

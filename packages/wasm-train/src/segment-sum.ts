@@ -11,7 +11,7 @@ export function unsortedSegmentSum(backend: BackendWasm, x: TensorInfo, segmentI
   if (segmentIds.shape.length !== 1 || segmentIds.shape[0] !== length || x.shape.length === 0) {
     throw new Error(
       `UnsortedSegmentSum on wasm: received segmentIds of shape [${segmentIds.shape.join(', ')}] for x of shape [${x.shape.join(', ')}], ` +
-        `expected [${length}]. Give one segment for each element of x's first axis.`,
+        `expected [${length}]. Give one segment for each element of x’s first axis.`,
     );
   }
   const result = zeros(backend, [numSegments, ...rest], x.dtype);
@@ -20,9 +20,9 @@ export function unsortedSegmentSum(backend: BackendWasm, x: TensorInfo, segmentI
   const sums = backend.typedArrayFromHeap(result);
   const row = sizeOf(rest);
   for (let i = 0; i < length; i++) {
-    const id = ids[i]!;
+    const id = ids[i];
     if (id < 0 || id >= numSegments) continue;
-    for (let j = 0, from = i * row, to = id * row; j < row; j++) sums[to + j]! += values[from + j]!;
+    for (let j = 0, from = i * row, to = id * row; j < row; j++) sums[to + j] += values[from + j];
   }
   return result;
 }

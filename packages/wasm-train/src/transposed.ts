@@ -22,7 +22,9 @@ export function inputGradient(backend: BackendWasm, dy: TensorInfo, geometry: Ge
   const { rows, columns, inShape } = geometry;
   if (sizeOf(inShape) === 0 || sizeOf(dy.shape) === 0) return zeros(backend, inShape);
   const strided = rows.stride > 1 || columns.stride > 1;
-  if (!strided && transposed.multiplier === 1) return phaseGradient(backend, dy, phaseOf(rows, 0), phaseOf(columns, 0), transposed) ?? zeros(backend, inShape);
+  if (!strided && transposed.multiplier === 1) {
+    return phaseGradient(backend, dy, phaseOf(rows, 0), phaseOf(columns, 0), transposed) ?? zeros(backend, inShape);
+  }
   const dx = zeros(backend, inShape);
   for (let row = 0; row < rows.stride; row++) {
     for (let column = 0; column < columns.stride; column++) {
@@ -53,10 +55,10 @@ interface Phase {
 function phaseOf(axis: Axis, phase: number): Phase {
   const taps = tapsOf(axis)
     .filter((tap) => tap.phase === phase)
-    .reverse();
+    .toReversed();
   const { first, end } = elementsOf(axis, phase);
   const count = end - first;
-  const dilation = taps.length > 1 ? taps[0]!.shift - taps[1]!.shift : 1;
+  const dilation = taps.length > 1 ? taps[0].shift - taps[1].shift : 1;
   const before = (taps[0]?.shift ?? 0) - first;
   const after = count + (taps.length - 1) * dilation - axis.output - before;
   return { first: first * axis.stride + phase - axis.pad, count, taps, dilation, before, after };
@@ -86,7 +88,15 @@ function phaseGradient(backend: BackendWasm, dy: TensorInfo, rows: Phase, column
 }
 
 /** Writes a phase to its places in dx, summing up the channels that belong together. */
-function interleave(backend: BackendWasm, part: TensorInfo, dx: TensorInfo, geometry: Geometry, height: Phase, width: Phase, multiplier: number): void {
+function interleave(
+  backend: BackendWasm,
+  part: TensorInfo,
+  dx: TensorInfo,
+  geometry: Geometry,
+  height: Phase,
+  width: Phase,
+  multiplier: number,
+): void {
   const { batch, rows, columns, inChannels } = geometry;
   const heap = heapOf(backend, dx);
   const target = startOf(backend, dx);
@@ -101,7 +111,7 @@ function interleave(backend: BackendWasm, part: TensorInfo, dx: TensorInfo, geom
         } else {
           for (let channel = 0; channel < inChannels; channel++) {
             let sum = 0;
-            for (let m = 0; m < multiplier; m++) sum += heap[from++]!;
+            for (let m = 0; m < multiplier; m++) sum += heap[from++];
             heap[to + channel] = sum;
           }
         }

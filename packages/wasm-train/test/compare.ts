@@ -11,16 +11,22 @@ export interface Values {
 /** What `compute` gives on a backend. */
 export async function on(backend: string, compute: () => tf.Tensor[]): Promise<Values[]> {
   await tf.setBackend(backend);
-  return tf.tidy(() => compute().map((tensor) => ({ shape: tensor.shape, data: tensor.dataSync<'float32'>().slice() })));
+  const results = tf.tidy(compute);
+  const read = await Promise.all(results.map(async (tensor) => ({ shape: tensor.shape, data: (await tensor.data<'float32'>()).slice() })));
+  tf.dispose(results);
+  return read;
 }
 
 /** Expects the same shapes and values, but for rounding. */
 export function expectSame(actual: Values[], expected: Values[], what: string): void {
-  expect(actual.map(({ shape }) => shape), what).toEqual(expected.map(({ shape }) => shape));
+  expect(
+    actual.map(({ shape }) => shape),
+    what,
+  ).toEqual(expected.map(({ shape }) => shape));
   actual.forEach(({ data }, i) => {
-    const reference = expected[i]!.data;
+    const reference = expected[i].data;
     const scale = reference.reduce((max, value) => Math.max(max, Math.abs(value)), 1);
-    const strange = data.findIndex((value, j) => !(Math.abs(value - reference[j]!) <= 2e-5 * scale));
+    const strange = data.findIndex((value, j) => !(Math.abs(value - reference[j]) <= 2e-5 * scale));
     expect(strange, `${what}: result ${i} is ${data[strange]} where ${reference[strange]} is expected`).toBe(-1);
   });
 }
@@ -32,12 +38,10 @@ export async function expectWasmLikeCpu(compute: () => tf.Tensor[], what: string
 }
 
 /** Values in (−1, 1), the same ones for the same seed. */
-export function values(shape: number[], seed: number): tf.Tensor {
+export function values<T extends tf.Tensor>(shape: T['shape'], seed: number): T {
   const random = randomNumbers(seed);
-  return tf.tensor(
-    Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random() * 2 - 1),
-    shape,
-  );
+  const data = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random() * 2 - 1);
+  return tf.tensor(data, shape) as T;
 }
 
 /** A seeded generator of numbers in [0, 1). */

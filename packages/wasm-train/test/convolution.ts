@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomNumbers, values } from './compare.ts';
 
-type Pad = 'same' | 'valid' | number | [[number, number], [number, number], [number, number], [number, number]];
+export type Pad = 'same' | 'valid' | number | [[number, number], [number, number], [number, number], [number, number]];
 
 /** A convolution; of a depthwise one, `outputs` is the depth multiplier. */
 export interface Convolution {
@@ -21,29 +21,36 @@ export function convolve(x: tf.Tensor4D, filter: tf.Tensor4D, { depthwise, strid
 /** The gradients of input and filter, for a gradient of the output that differs everywhere. */
 export function gradientsOf(convolution: Convolution, run: typeof convolve = convolve): tf.Tensor[] {
   const { input, kernel, outputs } = convolution;
-  const x = values(input, 1) as tf.Tensor4D;
-  const filter = values([...kernel, input[3], outputs], 2) as tf.Tensor4D;
+  const x = values<tf.Tensor4D>(input, 1);
+  const filter = values<tf.Tensor4D>([...kernel, input[3], outputs], 2);
   const dy = values(run(x, filter, convolution).shape, 3);
   return tf.grads((x, filter) => run(x as tf.Tensor4D, filter as tf.Tensor4D, convolution))([x, filter], dy);
 }
 
-export function nameOf({ input, kernel, outputs, strides, dilations, pad }: Convolution): string {
-  return `[${input}] * [${kernel}] -> ${outputs}, strides ${strides}, dilations ${dilations}, pad ${JSON.stringify(pad)}`;
+export function nameOf({ depthwise, ...choices }: Convolution): string {
+  return `${depthwise ? 'depthwise ' : ''}${JSON.stringify(choices)}`;
 }
 
-const DEFAULTS: Omit<Convolution, 'depthwise'> = { input: [1, 7, 7, 3], kernel: [3, 3], outputs: 4, strides: [1, 1], dilations: [1, 1], pad: 'same' };
+/** A convolution from what is special to it. */
+export function convolution(choices: Partial<Convolution>): Convolution {
+  return { depthwise: false, input: [1, 7, 7, 3], kernel: [3, 3], outputs: 4, strides: [1, 1], dilations: [1, 1], pad: 'same', ...choices };
+}
+
+/** A padding on each side. */
+export function sides(top: number, bottom: number, left: number, right: number): Pad {
+  const none: [number, number] = [0, 0];
+  return [none, [top, bottom], [left, right], none];
+}
 
 /** Convolutions that cover each choice. */
 export function grid(depthwise: boolean): Convolution[] {
   const outputs = depthwise ? 1 : 4;
-  const paddings: Pad[] = ['same', 'valid', 0, 1, 2, [[0, 0], [0, 2], [1, 0], [0, 0]], [[0, 0], [3, 1], [2, 4], [0, 0]]];
-  const strides: [number, number][] = [[1, 1], [2, 2], [3, 3], [1, 2], [3, 1]];
-  const kernels: [number, number][] = [[1, 1], [2, 2], [3, 3], [5, 5]];
-  const square = paddings.flatMap((pad) =>
-    strides
-      // TF.js takes both strides of a convolution with a padding in numbers for equal, and on wasm writes outside of its output where they are not.
-      .filter(([rows, columns]) => typeof pad !== 'number' || rows === columns)
-      .flatMap((strides) => kernels.map((kernel) => ({ ...DEFAULTS, pad, strides, kernel, input: [1, 7, 8, 3] as const }))),
+  const strides = [1, 2, 3].map((stride) => squared(stride));
+  const square = ['same', 'valid', 0, 1, 2, sides(0, 2, 1, 0), sides(3, 1, 2, 4)].flatMap((pad) =>
+    // TF.js takes both strides for equal where a padding is a number, and on wasm writes outside of its output where they are not.
+    [...strides, ...(typeof pad === 'number' ? [] : [pair(1, 2), pair(3, 1)])].flatMap((strides) =>
+      [1, 2, 3, 5].map((size) => convolution({ depthwise, outputs, pad: pad as Pad, strides, kernel: squared(size), input: [1, 7, 8, 3] })),
+    ),
   );
   const special: Partial<Convolution>[] = [
     { input: [3, 5, 9, 1] },
@@ -57,16 +64,24 @@ export function grid(depthwise: boolean): Convolution[] {
     { input: [1, 9, 6, 3], kernel: [4, 1], strides: [2, 1] },
     { input: [3, 1, 1, 3], kernel: [1, 1] },
     { input: [1, 4, 4, 2], kernel: [1, 1], strides: [3, 3] },
-    { input: [1, 5, 5, 2], kernel: [1, 1], pad: [[0, 0], [2, 1], [0, 3], [0, 0]], strides: [2, 2] },
+    { input: [1, 5, 5, 2], kernel: [1, 1], strides: [2, 2], pad: sides(2, 1, 0, 3) },
     { input: [3, 40, 41, 5], outputs: depthwise ? 2 : 6 },
   ];
-  return [...square.map((convolution) => ({ ...convolution, depthwise, outputs }) as Convolution), ...special.map((choice) => ({ ...DEFAULTS, outputs, ...choice, depthwise }))];
+  return [...square, ...special.map((choices) => convolution(Object.assign({ depthwise, outputs }, choices)))];
+}
+
+function squared(size: number): [number, number] {
+  return [size, size];
+}
+
+function pair(rows: number, columns: number): [number, number] {
+  return [rows, columns];
 }
 
 /** Seeded random convolutions. */
 export function randomConvolutions(depthwise: boolean, count: number): Convolution[] {
   const random = randomNumbers(depthwise ? 11 : 12);
-  const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
+  const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)];
   const upTo = (max: number): number => 1 + Math.floor(random() * max);
   return Array.from({ length: count }, () => {
     const kernel: [number, number] = [upTo(5), upTo(5)];
@@ -78,7 +93,7 @@ export function randomConvolutions(depthwise: boolean, count: number): Convoluti
       outputs: depthwise ? pick([1, 2, 3]) : pick([1, 3, 17]),
       strides: dilated ? [1, 1] : [upTo(3), upTo(3)],
       dilations: dilated ? [upTo(3), upTo(3)] : [1, 1],
-      pad: dilated ? 'same' : pick<Pad>(['same', [[0, 0], [upTo(3), upTo(3)], [upTo(3), upTo(3)], [0, 0]]]),
+      pad: dilated ? 'same' : pick<Pad>(['same', sides(upTo(3), upTo(3), upTo(3), upTo(3))]),
     };
   });
 }

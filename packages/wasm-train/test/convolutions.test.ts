@@ -1,8 +1,8 @@
 import { useBackend } from '@saccade/backends';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { expectWasmLikeCpu } from './compare.ts';
-import { convolve, gradientsOf, grid, nameOf, randomConvolutions } from './convolution.ts';
+import { expectWasmLikeCpu, values } from './compare.ts';
+import { convolution, convolve, gradientsOf, grid, nameOf, randomConvolutions } from './convolution.ts';
 
 beforeAll(async () => {
   await useBackend('cpu');
@@ -23,26 +23,24 @@ describe.each([
 });
 
 test('a filter’s gradient is summed over all chunks of a large input', async () => {
-  const convolution = { depthwise: false, input: [1, 60, 70, 30], kernel: [5, 5], outputs: 2, strides: [1, 1], dilations: [1, 1], pad: 'same' } as const;
-  await expectWasmLikeCpu(() => gradientsOf({ ...convolution, input: [...convolution.input], kernel: [5, 5], strides: [1, 1], dilations: [1, 1] }), 'large');
+  const large = convolution({ input: [1, 60, 70, 30], kernel: [5, 5], outputs: 2 });
+  await expectWasmLikeCpu(() => gradientsOf(large), nameOf(large));
 });
 
 test('forward convolutions of the backend are right where they are dilated', async () => {
   for (const depthwise of [false, true]) {
     for (const convolution of randomConvolutions(depthwise, 60).filter(({ dilations }) => Math.max(...dilations) > 1)) {
       const { input, kernel, outputs } = convolution;
-      await expectWasmLikeCpu(
-        () => [convolve(tf.ones(input), tf.reshape(tf.range(0, kernel[0] * kernel[1] * input[3] * outputs), [...kernel, input[3], outputs]), convolution)],
-        nameOf(convolution),
-      );
+      const filterShape: [number, number, number, number] = [...kernel, input[3], outputs];
+      await expectWasmLikeCpu(() => [convolve(values(input, 1), values(filterShape, 2), convolution)], nameOf(convolution));
     }
   }
 });
 
 test('conv2dTranspose equals the cpu backend’s, its gradients too', async () => {
   await expectWasmLikeCpu(() => {
-    const x = tf.reshape(tf.range(0, 2 * 5 * 6 * 3), [2, 5, 6, 3]) as tf.Tensor4D;
-    const filter = tf.reshape(tf.range(0, 3 * 3 * 4 * 3), [3, 3, 4, 3]) as tf.Tensor4D;
+    const x = values([2, 5, 6, 3], 1);
+    const filter = values([3, 3, 4, 3], 2);
     const up = (x: tf.Tensor, filter: tf.Tensor) => tf.conv2dTranspose(x as tf.Tensor4D, filter as tf.Tensor4D, [2, 10, 12, 4], 2, 'same');
     return [up(x, filter), ...tf.grads(up)([x, filter])];
   }, 'conv2dTranspose');

@@ -135,7 +135,14 @@ function shiftedLines(backend: BackendWasm, lines: TensorInfo, channels: number,
 }
 
 /** `[position, channel]`: dy at the positions `from … to`, zero between the outputs. */
-function gradientPositions(backend: BackendWasm, dy: TensorInfo, { rows, columns, outChannels }: Geometry, grid: Grid, from: number, to: number): TensorInfo {
+function gradientPositions(
+  backend: BackendWasm,
+  dy: TensorInfo,
+  { rows, columns, outChannels }: Geometry,
+  grid: Grid,
+  from: number,
+  to: number,
+): TensorInfo {
   const gradient = zeros(backend, [to - from, outChannels]);
   const heap = heapOf(backend, gradient);
   const source = startOf(backend, dy);
@@ -157,5 +164,5 @@ function gradientPositions(backend: BackendWasm, dy: TensorInfo, { rows, columns
 function accumulate(backend: BackendWasm, sum: TensorInfo, part: TensorInfo): void {
   const into = backend.typedArrayFromHeap(sum);
   const values = backend.typedArrayFromHeap(part);
-  for (let i = 0; i < into.length; i++) into[i]! += values[i]!;
+  for (let i = 0; i < into.length; i++) into[i] += values[i];
 }

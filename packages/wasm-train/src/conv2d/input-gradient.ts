@@ -6,7 +6,12 @@ import type { Tap } from '../taps.js';
 import { inputGradient } from '../transposed.js';
 
 /** `Conv2DBackpropInput`: the gradient of a convolution's input, and what `conv2dTranspose` computes. */
-export function conv2DBackpropInput(backend: BackendWasm, dy: TensorInfo, filter: TensorInfo, attrs: ConvAttrs & { inputShape: number[] }): TensorInfo {
+export function conv2DBackpropInput(
+  backend: BackendWasm,
+  dy: TensorInfo,
+  filter: TensorInfo,
+  attrs: ConvAttrs & { inputShape: number[] },
+): TensorInfo {
   const geometry = geometryOf('Conv2DBackpropInput', attrs.inputShape, filter.shape, dy.shape, attrs, false);
   return inputGradient(backend, dy, geometry, {
     kernelName: 'Conv2D',

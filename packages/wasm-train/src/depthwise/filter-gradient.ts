@@ -5,10 +5,15 @@ import { free, heapOf, sizeOf, startOf } from '../heap.js';
 import type { Axis } from '../taps.js';
 
 /** `DepthwiseConv2dNativeBackpropFilter`: `dW[k, c, m] = Σₚ x[p + k, c] · dy[p, c · multiplier + m]`. */
-export function depthwiseBackpropFilter(backend: BackendWasm, x: TensorInfo, dy: TensorInfo, attrs: ConvAttrs & { filterShape: number[] }): TensorInfo {
+export function depthwiseBackpropFilter(
+  backend: BackendWasm,
+  x: TensorInfo,
+  dy: TensorInfo,
+  attrs: ConvAttrs & { filterShape: number[] },
+): TensorInfo {
   const { filterShape } = attrs;
   const { batch, rows, columns, outChannels } = geometryOf('DepthwiseConv2dNativeBackpropFilter', x.shape, filterShape, dy.shape, attrs, true);
-  const multiplier = filterShape[3]!;
+  const multiplier = filterShape[3];
   const input = multiplier > 1 ? channelsRepeated(backend, x, multiplier) : x;
   const result = backend.makeOutput(filterShape, 'float32');
   const heap = heapOf(backend, result);
@@ -42,22 +47,31 @@ function outputsOf({ input, output, stride, dilation, pad }: Axis, tap: number):
 }
 
 /** Adds the products of `count` pixels, channel by channel, to the sums from `to` on. `x` and `dy` are where they begin on the heap. */
-function addProducts(heap: Float32Array, x: number, xStep: number, dy: number, channels: number, count: number, sums: Float64Array, to: number): void {
+function addProducts(
+  heap: Float32Array,
+  x: number,
+  xStep: number,
+  dy: number,
+  channels: number,
+  count: number,
+  sums: Float64Array,
+  to: number,
+): void {
   let pixel = 0;
   // Four pixels at once: one read and one write of the sum for all.
   for (; pixel + 4 <= count; pixel += 4, x += 4 * xStep, dy += 4 * channels) {
     for (let c = 0; c < channels; c++) {
       const a = x + c;
       const b = dy + c;
-      sums[to + c]! +=
-        heap[a]! * heap[b]! +
-        heap[a + xStep]! * heap[b + channels]! +
-        heap[a + 2 * xStep]! * heap[b + 2 * channels]! +
-        heap[a + 3 * xStep]! * heap[b + 3 * channels]!;
+      sums[to + c] +=
+        heap[a] * heap[b] +
+        heap[a + xStep] * heap[b + channels] +
+        heap[a + 2 * xStep] * heap[b + 2 * channels] +
+        heap[a + 3 * xStep] * heap[b + 3 * channels];
     }
   }
   for (; pixel < count; pixel++, x += xStep, dy += channels) {
-    for (let c = 0; c < channels; c++) sums[to + c]! += heap[x + c]! * heap[dy + c]!;
+    for (let c = 0; c < channels; c++) sums[to + c] += heap[x + c] * heap[dy + c];
   }
 }
 
@@ -68,7 +82,7 @@ function channelsRepeated(backend: BackendWasm, x: TensorInfo, times: number): T
   const from = startOf(backend, x);
   const size = sizeOf(x.shape);
   for (let i = 0, to = startOf(backend, repeated); i < size; i++) {
-    const value = heap[from + i]!;
+    const value = heap[from + i];
     for (const end = to + times; to < end; to++) heap[to] = value;
   }
   return repeated;

@@ -6,11 +6,16 @@ import type { Tap } from '../taps.js';
 import { inputGradient } from '../transposed.js';
 
 /** `DepthwiseConv2dNativeBackpropInput`: the gradient of a depthwise convolution's input. */
-export function depthwiseBackpropInput(backend: BackendWasm, dy: TensorInfo, filter: TensorInfo, attrs: ConvAttrs & { inputShape: number[] }): TensorInfo {
+export function depthwiseBackpropInput(
+  backend: BackendWasm,
+  dy: TensorInfo,
+  filter: TensorInfo,
+  attrs: ConvAttrs & { inputShape: number[] },
+): TensorInfo {
   const geometry = geometryOf('DepthwiseConv2dNativeBackpropInput', attrs.inputShape, filter.shape, dy.shape, attrs, true);
   return inputGradient(backend, dy, geometry, {
     kernelName: 'DepthwiseConv2dNative',
-    multiplier: filter.shape[3]!,
+    multiplier: filter.shape[3],
     filter: (rows, columns) => tapsOfFilter(backend, filter, rows, columns),
   });
 }

@@ -16,7 +16,7 @@ export function avgPoolGrad(backend: BackendWasm, x: TensorInfo, dy: TensorInfo,
     for (let y = top; y < bottom; y++) {
       let to = gradients + ((image * info.inHeight + y) * info.inWidth + left) * channels;
       for (let column = left; column < right; column++) {
-        for (let channel = 0; channel < channels; channel++) heap[to++]! += heap[from + channel]! * part;
+        for (let channel = 0; channel < channels; channel++) heap[to++] += heap[from + channel] * part;
       }
     }
     from += channels;

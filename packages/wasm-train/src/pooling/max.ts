@@ -18,12 +18,12 @@ export function maxPoolGrad(backend: BackendWasm, x: TensorInfo, y: TensorInfo, 
     const height = bottom - top;
     const width = right - left;
     for (let channel = 0; channel < channels; channel++, max++, gradient++) {
-      const value = heap[max]!;
+      const value = heap[max];
       search: for (let i = 0; i < height; i++) {
         let at = corner + i * inWidth * channels + channel;
         for (let j = 0; j < width; j++, at += channels) {
           if (heap[at] === value) {
-            heap[at + toGradients]! += heap[gradient]!;
+            heap[at + toGradients] += heap[gradient];
             break search;
           }
         }

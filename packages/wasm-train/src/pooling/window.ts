@@ -28,10 +28,7 @@ export function poolInfoOf(kernelName: string, inShape: number[], dyShape: numbe
 }
 
 /** Calls back for each window, with the input's rows and columns that it covers, padding left out. */
-export function forEachWindow(
-  info: PoolInfo,
-  visit: (image: number, top: number, bottom: number, left: number, right: number) => void,
-): void {
+export function forEachWindow(info: PoolInfo, visit: (image: number, top: number, bottom: number, left: number, right: number) => void): void {
   for (let image = 0; image < info.batchSize; image++) {
     for (let row = 0; row < info.outHeight; row++) {
       const y = row * info.strideHeight - info.padInfo.top;

@@ -29,7 +29,7 @@ function send(message: Message): void {
 }
 
 async function perform(task: Task, installation: Installation): Promise<TaskOutcome[Task['task']]> {
-  const backend = await startBackend(task.backend, installation.wasmDir);
+  const backend = await startBackend(task.backend, { training: task.task === 'accuracy', wasmDir: installation.wasmDir });
   if (task.task === 'probe') return backend;
   const onProgress = throttled((progress) => send({ progress }));
   if (task.task === 'latency') {

@@ -1,18 +1,18 @@
-import { leakyRelu, mul, relu, relu6, scalar, sigmoid, type Tensor, add } from '@tensorflow/tfjs-core';
+import { add, leakyRelu, mul, relu, relu6, sigmoid, tidy, type Tensor } from '@tensorflow/tfjs-core';
 
 /** x · sigmoid(x). */
 export function silu<T extends Tensor>(x: T): T {
-  return mul(x, sigmoid(x));
+  return tidy(() => mul(x, sigmoid(x)));
 }
 
 /** relu6(x + 3) / 6, the piecewise linear sigmoid of MobileNetV3. */
 export function hardSigmoid<T extends Tensor>(x: T): T {
-  return mul(relu6(add(x, scalar(3))), scalar(1 / 6));
+  return tidy(() => mul(relu6(add(x, 3)), 1 / 6));
 }
 
 /** x · relu6(x + 3) / 6, the piecewise linear SiLU of MobileNetV3. */
 export function hardSwish<T extends Tensor>(x: T): T {
-  return mul(x, hardSigmoid(x));
+  return tidy(() => mul(x, hardSigmoid(x)));
 }
 
 export const ACTIVATIONS = { relu, relu6, silu, hardSwish, leakyRelu: (x: Tensor) => leakyRelu(x, 0.01) } as const;

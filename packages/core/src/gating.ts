@@ -1,11 +1,10 @@
-import { expandDims, mul, reshape, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { expandDims, mul, reshape, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { BlockError } from './errors.js';
 import { differentiable } from './gradient.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool } from './pooling/global.js';
 import { stripAvgPool } from './pooling/strip.js';
 import { channelsOf, channelwise, positionsOf } from './shapes.js';
-import type { Tensor4D } from '@tensorflow/tfjs-core';
 
 /**
  * Scales a feature map by a gate.
@@ -17,9 +16,8 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
  * @throws {@link BlockError} where the gate does not broadcast to `x`
  */
 export function scale<T extends Tensor>(x: T, gate: Tensor): T {
-  const factors = broadcastable(x, gate);
   // The gradient of a broadcast tf.mul sums with transposes; pooling does not.
-  return differentiable([x, factors], mul, (dy, [x, factors]) => [mul(dy, factors), sumTo(factors.shape, mul(dy, x))]) as T;
+  return tidy(() => differentiable([x, broadcastable(x, gate)], mul, (dy, [x, gate]) => [mul(dy, gate), sumTo(gate.shape, mul(dy, x))]) as T);
 }
 
 function broadcastable(x: Tensor, gate: Tensor): Tensor {

@@ -1,5 +1,5 @@
 import {
-  add, depthwiseConv2d, fused, getBackend, matMul as nativeMatMul, mul, ones, reshape, transpose, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D,
+  add, depthwiseConv2d, fused, getBackend, matMul as nativeMatMul, mul, ones, reshape, tidy, transpose, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { pairProducts } from './kernels/wasm/pair-products.js';
@@ -36,10 +36,12 @@ export function matMul<T extends Tensor>(a: T, b: T): T {
  */
 export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D): T {
   const [inputs, units] = kernel.shape;
-  const rows = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]) as Tensor2D;
   const dots = units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES && getBackend() === 'wasm';
-  const y = dots ? dotProducts(rows, kernel, bias) : bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
-  return reshape(y, [...x.shape.slice(0, -1), units]) as T;
+  return tidy(() => {
+    const rows = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]) as Tensor2D;
+    const y = dots ? dotProducts(rows, kernel, bias) : bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
+    return reshape(y, [...x.shape.slice(0, -1), units]) as T;
+  });
 }
 
 /** Swaps the last two axes. */

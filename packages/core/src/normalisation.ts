@@ -1,4 +1,4 @@
-import { add, batchNorm, concat, div, expandDims, getBackend, mul, reshape, rsqrt, square, squaredDifference, sub, unstack, zerosLike, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import { add, batchNorm, concat, div, expandDims, getBackend, mul, reshape, rsqrt, square, squaredDifference, sub, tidy, unstack, zerosLike, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
@@ -15,16 +15,12 @@ export interface Moments {
  */
 export function momentsOf(x: Tensor): Moments {
   // As one operation with no gradient: on the tape its steps would keep two maps of x's size until the end of a training step.
-  const moments = differentiable(
-    [x],
-    (x) => {
-      const rows = reshape(x, [1, -1, channelsOf(x)]);
-      const mean = globalAvgPool(rows);
-      return concat([mean, globalAvgPool(squaredDifference(rows, expandDims(mean, 1)))]); // [2, C]
-    },
-    (_, [x]) => [zerosLike(x)],
-  );
-  const [mean, variance] = unstack(moments) as Tensor1D[];
+  const both = (x: Tensor) => {
+    const rows = reshape(x, [1, -1, channelsOf(x)]);
+    const mean = globalAvgPool(rows);
+    return concat([mean, globalAvgPool(squaredDifference(rows, expandDims(mean, 1)))]); // [2, C]
+  };
+  const [mean, variance] = tidy(() => unstack(differentiable([x], both, (_, [x]) => [zerosLike(x)]))) as Tensor1D[];
   return { mean, variance };
 }
 
@@ -36,11 +32,12 @@ export function momentsOf(x: Tensor): Moments {
  * @param offset `[C]`
  */
 export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): T {
-  return differentiable(
-    [x, factor, offset],
+  return rowWise(
+    x,
+    [factor, offset],
     (x, factor, offset) => add(mul(x, factor), offset),
     (dy, [x, factor]) => [mul(dy, factor), sumOverPositions(mul(dy, x)), sumOverPositions(dy)],
-  ) as T;
+  );
 }
 
 // From this many values on, one multiplication and one addition a value take wasm less time than its batch norm, a scalar loop.
@@ -53,22 +50,17 @@ const LOOP_VALUES = 12_288;
  * @param x `[…, C]`; all others `[C]`
  */
 export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
-  const rows = reshape(x, [-1, channelsOf(x)]); // on WebGPU, tf broadcasts no more than 4 axes
-  const y = differentiable(
-    [rows, gamma, beta],
-    (x, gamma, beta) => {
-      const { mean, variance } = moments;
-      if (getBackend() !== 'wasm' || x.size < LOOP_VALUES) return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
-      const factor = mul(gamma, rsqrt(add(variance, epsilon)));
-      return affine(x, factor, sub(beta, mul(mean, factor)));
-    },
-    (dy, [x, gamma], _, [mean, variance]) => {
-      const inverse = rsqrt(add(variance, epsilon));
-      return [mul(dy, mul(gamma, inverse)), mul(sumOverPositions(mul(dy, sub(x, mean))), inverse), sumOverPositions(dy)];
-    },
-    [moments.mean, moments.variance],
-  );
-  return reshape(y, x.shape) as T;
+  const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => {
+    const { mean, variance } = moments;
+    if (getBackend() !== 'wasm' || x.size < LOOP_VALUES) return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
+    const factor = mul(gamma, rsqrt(add(variance, epsilon)));
+    return affine(x, factor, sub(beta, mul(mean, factor)));
+  };
+  const gradient = (dy: Tensor, [x, gamma]: Tensor[], _: Tensor, [mean, variance]: Tensor[]): Tensor[] => {
+    const inverse = rsqrt(add(variance, epsilon));
+    return [mul(dy, mul(gamma, inverse)), mul(sumOverPositions(mul(dy, sub(x, mean))), inverse), sumOverPositions(dy)];
+  };
+  return rowWise(x, [gamma, beta], forward, gradient, [moments.mean, moments.variance]);
 }
 
 /**
@@ -81,21 +73,16 @@ export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gam
  */
 export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
   const count = x.size / channelsOf(x);
-  const rows = reshape(x, [-1, channelsOf(x)]);
-  const y = differentiable(
-    [rows, gamma, beta],
-    (x, gamma, beta) => batchNormInference(x, moments, gamma, beta, epsilon),
-    (dy, [x, gamma], _, [mean, variance]) => {
-      const inverse = rsqrt(add(variance, epsilon));
-      const normal = mul(sub(x, mean), inverse);
-      const dBeta = sumOverPositions(dy);
-      const dGamma = sumOverPositions(mul(dy, normal));
-      const dx = mul(sub(sub(dy, div(dBeta, count)), mul(normal, div(dGamma, count))), mul(gamma, inverse));
-      return [dx, dGamma, dBeta];
-    },
-    [moments.mean, moments.variance],
-  );
-  return reshape(y, x.shape) as T;
+  const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => batchNormInference(x, moments, gamma, beta, epsilon);
+  const gradient = (dy: Tensor, [x, gamma]: Tensor[], _: Tensor, [mean, variance]: Tensor[]): Tensor[] => {
+    const inverse = rsqrt(add(variance, epsilon));
+    const normal = mul(sub(x, mean), inverse);
+    const dBeta = sumOverPositions(dy);
+    const dGamma = sumOverPositions(mul(dy, normal));
+    const dx = mul(sub(sub(dy, div(dBeta, count)), mul(normal, div(dGamma, count))), mul(gamma, inverse));
+    return [dx, dGamma, dBeta];
+  };
+  return rowWise(x, [gamma, beta], forward, gradient, [moments.mean, moments.variance]);
 }
 
 /**
@@ -106,8 +93,9 @@ export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamm
  * @param beta `[C]`
  */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor, beta: Tensor, epsilon: number): T {
-  return differentiable(
-    [x, gamma, beta],
+  return rowWise(
+    x,
+    [gamma, beta],
     (x, gamma, beta) => add(mul(standardise(x, epsilon).normal, gamma), beta),
     (dy, [x, gamma]) => {
       const { normal, inverse } = standardise(x, epsilon);
@@ -115,7 +103,7 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor, beta: Tensor, e
       const dx = mul(sub(sub(slope, meanOfChannels(slope)), mul(normal, meanOfChannels(mul(slope, normal)))), inverse);
       return [dx, sumOverPositions(mul(dy, normal)), sumOverPositions(dy)];
     },
-  ) as T;
+  );
 }
 
 // (x − mean) / √(variance + epsilon) at each position, and the divisor's inverse.
@@ -127,4 +115,14 @@ function standardise(x: Tensor, epsilon: number) {
 
 function meanOfChannels(x: Tensor): Tensor {
   return expandDims(channelAvgPool(x), -1);
+}
+
+type Differentiable = Parameters<typeof differentiable>;
+
+// An operation of x and some values a channel, on rows of channels `[P, C]`: WebGPU cannot add or multiply rank 5 by rank 1.
+function rowWise<T extends Tensor>(x: T, perChannel: Tensor[], forward: Differentiable[1], gradient: Differentiable[2], constants?: Tensor[]): T {
+  return tidy(() => {
+    const rows = reshape(x, [-1, channelsOf(x)]);
+    return reshape(differentiable([rows, ...perChannel], forward, gradient, constants), x.shape) as T;
+  });
 }

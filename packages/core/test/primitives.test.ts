@@ -1,7 +1,7 @@
 import type { BackendName } from '@saccade/backends';
 import {
-  affine, attentionPool, channelAvgPool, channelMaxPool, globalAvgPool, globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, linear, matMul,
-  scale, stripAvgPool, stripMaxPool, sumOverPositions, transposeLast,
+  ACTIVATIONS, affine, attend, attentionPool, attentionRows, batchNormInference, batchNormTraining, channelAvgPool, channelMaxPool, GATES, globalAvgPool,
+  globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, layerNorm, linear, matMul, momentsOf, scale, stripAvgPool, stripMaxPool, sumOverPositions, transposeLast,
 } from '@saccade/core';
 import { closeTo, onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -38,7 +38,7 @@ const POOLS: Record<string, { ours: Operation; plain: Operation; only4D?: true }
 const MAX_POOLS = ['globalMaxPool', 'channelMaxPool', 'stripMaxPool over height', 'stripMaxPool over width'];
 
 /** [shape of the map, shape of the gate, shape in which tf.mul broadcasts it] */
-const GATES: [number[], number[], number[]][] = [
+const GATE_SHAPES: [number[], number[], number[]][] = [
   [[3, 4, 5, 20], [3, 20], [3, 1, 1, 20]],
   [[3, 4, 5, 20], [3, 4, 5], [3, 4, 5, 1]],
   [[3, 4, 5, 20], [3, 4, 5, 20], [3, 4, 5, 20]],
@@ -102,7 +102,7 @@ onEachBackend((backend) => {
     await expectSame(globalLogSumExpPool, (x) => tf.logSumExp(x, [1, 2]), [{ shape, values }], tolerance);
   });
 
-  test.each(GATES)('scale of %j by %j', async (shape, gate, aligned) => {
+  test.each(GATE_SHAPES)('scale of %j by %j', async (shape, gate, aligned) => {
     const plain: Operation = (x, gate) => tf.mul(x, tf.reshape(gate, aligned));
     await expectSame(scale, plain, [normal(shape, 5), normal(gate, 6)], tolerance);
   });
@@ -133,13 +133,26 @@ onEachBackend((backend) => {
   });
 
   test('affine', async () => {
-    await expectSame(affine, (x, factor, offset) => tf.add(tf.mul(x, factor), offset), [normal([3, 5, 1, 20], 14), normal([20], 15), normal([20], 16)], tolerance);
+    await expectSame(affine, (x, factor, offset) => tf.add(tf.mul(x, factor), offset), [normal([3, 2, 3, 5, 20], 14), normal([20], 15), normal([20], 16)], tolerance);
   });
 
   test('transposeLast', async () => {
     await expectSame(transposeLast, (x) => tf.transpose(x, [0, 2, 1]), [normal([3, 5, 7], 17)], tolerance);
     await expectSame(transposeLast, (x) => tf.transpose(x), [normal([5, 7], 17)], tolerance);
   });
+});
+
+test.each([
+  ['relu', [0, 0, 0, 0.5, 8]],
+  ['relu6', [0, 0, 0, 0.5, 6]],
+  ['silu', [-8 / (1 + Math.exp(8)), -0.5 / (1 + Math.exp(0.5)), 0, 0.5 / (1 + Math.exp(-0.5)), 8 / (1 + Math.exp(-8))]],
+  ['hardSwish', [0, (-0.5 * 2.5) / 6, 0, (0.5 * 3.5) / 6, 8]],
+  ['leakyRelu', [-0.08, -0.005, 0, 0.5, 8]],
+  ['sigmoid', [-8, -0.5, 0, 0.5, 8].map((x) => 1 / (1 + Math.exp(-x)))],
+  ['hardSigmoid', [0, 2.5 / 6, 0.5, 3.5 / 6, 1]],
+] as const)('%s', async (name, expected) => {
+  const f = { ...ACTIVATIONS, ...GATES }[name];
+  await closeTo(f(tf.tensor1d([-8, -0.5, 0, 0.5, 8])), tf.tensor1d([...expected]), 1e-6);
 });
 
 test('scale refuses a gate that does not fit', () => {
@@ -155,5 +168,31 @@ test('scale refuses a gate that does not fit', () => {
     expect(() => scale(tf.zeros(x), tf.zeros(gate))).toThrow(
       `scale: a gate of shape ${message}. Give [N, C], [N, …positions], or a shape of the same rank with 1 where the gate is shared.`,
     );
+  }
+});
+
+test('no primitive leaves a tensor behind, outside tf.tidy neither', () => {
+  const [x, gate, kernel, vector] = [tf.ones([2, 3, 5, 4]), tf.ones([2, 4]), tf.ones([4, 6]), tf.ones([4])] as [tf.Tensor4D, tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+  const [rows, square, positions] = [tf.ones([2, 15, 4]), tf.ones([2, 4, 4]), tf.ones([2, 15])] as [tf.Tensor3D, tf.Tensor3D, tf.Tensor2D];
+  const moments = { mean: vector, variance: vector };
+  const uses: Record<string, () => tf.TensorContainer> = {
+    ...Object.fromEntries(Object.entries(POOLS).map(([name, { ours }]) => [name, () => ours(x)])),
+    ...Object.fromEntries(Object.entries({ ...ACTIVATIONS, ...GATES }).map(([name, f]) => [name, () => f(x)])),
+    scale: () => scale(x, gate),
+    attentionPool: () => attentionPool(x, positions),
+    linear: () => linear(x, kernel),
+    matMul: () => matMul(rows, square),
+    affine: () => affine(x, vector, vector),
+    layerNorm: () => layerNorm(x, vector, vector, 1e-5),
+    batchNormInference: () => batchNormInference(x, moments, vector, vector, 1e-5),
+    batchNormTraining: () => batchNormTraining(x, moments, vector, vector, 1e-5),
+    momentsOf: () => ({ ...momentsOf(x) }),
+    attend: () => attend(rows, rows, rows, { scale: 2 }),
+    attentionRows: () => attentionRows(rows, rows, [0], { scale: 2 }),
+  };
+  for (const [name, use] of Object.entries(uses)) {
+    const before = tf.memory().numTensors;
+    tf.dispose(use());
+    expect(tf.memory().numTensors, name).toBe(before);
   }
 });

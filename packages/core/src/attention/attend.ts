@@ -1,4 +1,4 @@
-import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { matMul, transposeLast } from '../matmul.js';
 import { byTiles, type TileFunction, type TileGradient } from './tiles.js';
 
@@ -20,10 +20,12 @@ export interface AttendOptions {
  */
 export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias }: AttendOptions = {}): Tensor3D {
   const perQuery = bias !== undefined && bias.shape[1] > 1;
-  const rows: Tensor[] = [scaled(q, scale)];
-  const shared: Tensor[] = [k, v];
-  if (bias) (perQuery ? rows : shared).push(bias);
-  return byTiles(rows, shared, k.shape[1], attendTile, attendTileGradient) as Tensor3D;
+  return tidy(() => {
+    const rows: Tensor[] = [scaled(q, scale)];
+    const shared: Tensor[] = [k, v];
+    if (bias) (perQuery ? rows : shared).push(bias);
+    return byTiles(rows, shared, k.shape[1], attendTile, attendTileGradient) as Tensor3D;
+  });
 }
 
 /**
@@ -36,8 +38,10 @@ export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias 
  */
 export function attentionRows(q: Tensor3D, k: Tensor3D, queries: readonly number[], { scale = 1, bias }: AttendOptions = {}): Tensor3D {
   const pick = (x: Tensor3D) => gather(x, [...queries], 1);
-  const perQuery = bias && bias.shape[1] > 1 ? pick(bias) : bias;
-  return weigh(scaled(pick(q), scale), transposeLast(k), perQuery) as Tensor3D;
+  return tidy(() => {
+    const rowBias = bias && bias.shape[1] > 1 ? pick(bias) : bias;
+    return weigh(scaled(pick(q), scale), transposeLast(k), rowBias) as Tensor3D;
+  });
 }
 
 const attendTile: TileFunction = ([k, v, sharedBias]) => {

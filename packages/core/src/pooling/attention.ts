@@ -13,7 +13,7 @@ import { globalAvgPool } from './global.js';
  */
 export function attentionPool(x: Tensor, attention: Tensor2D): Tensor2D {
   const positions = positionsOf(x);
-  const rows = (x: Tensor) => reshape(x, [x.shape[0]!, positions, channelsOf(x)]) as Tensor3D;
+  const rows = (x: Tensor) => reshape(x, [x.shape[0], positions, channelsOf(x)]) as Tensor3D;
   return differentiable(
     [x, attention],
     (x, attention) => {
@@ -22,8 +22,8 @@ export function attentionPool(x: Tensor, attention: Tensor2D): Tensor2D {
       return mul(globalAvgPool(mul(rows(x), reshape(attention, [-1, positions, 1]))), positions);
     },
     (dy, [x, attention]) => [
-      reshape(mul(reshape(attention!, [-1, positions, 1]), reshape(dy, [-1, 1, channelsOf(x!)])), x!.shape),
-      dotEach(rows(x!), dy as Tensor2D),
+      reshape(mul(reshape(attention, [-1, positions, 1]), reshape(dy, [-1, 1, channelsOf(x)])), x.shape),
+      dotEach(rows(x), dy as Tensor2D),
     ],
   ) as Tensor2D;
 }

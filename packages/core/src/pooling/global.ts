@@ -1,5 +1,5 @@
 import {
-  abs, add, avgPool, div, divNoNan, exp, log, maxPool, mul, pow, reshape, sign, slice, sqrt, square, squaredDifference, sub, type Tensor, type Tensor2D, type Tensor4D,
+  abs, add, avgPool, div, divNoNan, exp, log, maxPool, mul, pow, reshape, sign, slice, sqrt, square, squaredDifference, sub, tidy, type Tensor, type Tensor2D, type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
@@ -88,7 +88,7 @@ export function globalLogSumExpPool(x: Tensor): Tensor2D {
 /** The sum of each channel over batch and positions: `[…, C]` to `[C]`. */
 export function sumOverPositions(x: Tensor): Tensor {
   const channels = channelsOf(x);
-  return reshape(mul(globalAvgPool(reshape(x, [1, -1, channels])), x.size / channels), [channels]);
+  return tidy(() => reshape(mul(globalAvgPool(reshape(x, [1, -1, channels])), x.size / channels), [channels]));
 }
 
 // Less the first value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.

@@ -19,12 +19,24 @@ function plainCrissCross(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Ten
 }
 
 function inputs([batch, height, width]: readonly number[], keyChannels: number, channels: number): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
-  return [keyChannels, keyChannels, channels].map((size, i) => random([batch, height, width, size], i + 1)) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+  return [keyChannels, keyChannels, channels].map((size, i) => random([batch, height, width, size], i + 1)) as [
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+  ];
 }
 
 onEachBackend(() => {
   // The last two are large enough for XNNPACK's product on wasm.
-  const cases = [[1, 5, 7], [3, 7, 4], [2, 1, 6], [1, 6, 1], [1, 1, 1], [1, 17, 23], [3, 19, 16]] as const;
+  const cases = [
+    [1, 5, 7],
+    [3, 7, 4],
+    [2, 1, 6],
+    [1, 6, 1],
+    [1, 1, 1],
+    [1, 17, 23],
+    [3, 19, 16],
+  ] as const;
   describe.each(cases)('criss-cross attention on %i × %i × %i', (...shape) => {
     const [keyChannels, channels] = shape[1] > 16 ? [8, 24] : [3, 5];
 

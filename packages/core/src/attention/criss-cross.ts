@@ -1,6 +1,5 @@
-import {
-  add, concat, gather, mul, reshape, slice, softmax, sub, tensor2d, tidy, transpose, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D,
-} from '@tensorflow/tfjs-core';
+import { add, concat, gather, mul, reshape, slice, softmax, sub, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { channelAvgPool } from '../pooling/channel.js';
@@ -31,9 +30,11 @@ export function crissCross(q: Tensor4D, k: Tensor4D, v: Tensor4D): Tensor4D {
     (dy, [q, k, v], y) =>
       tidy(() => {
         const [inColumn, inRow] = weigh(q, k);
-        const common = reshape(mul(channelAvgPool(mul(dy, y)), channelsOf(v)), [...v.shape.slice(0, -1), 1]); // Σ over keys of weight · its gradient
-        const alongColumns = tidy(() => lineGradients(inColumn, ...([q, k, v, dy, common].map(columns) as FiveTensors)).map((dx, i) => fromColumns(dx, [q, k, v][i].shape)));
-        const alongRows = tidy(() => lineGradients(inRow, ...([q, k, v, dy, common].map(rows) as FiveTensors)));
+        // Over its keys, each query's weights · their gradients sum up to this.
+        const common = reshape(mul(channelAvgPool(mul(dy, y)), channelsOf(v)), [...v.shape.slice(0, -1), 1]);
+        const inputs = [q, k, v, dy, common] as const;
+        const alongColumns = tidy(() => lineGradients(inColumn, ...each(inputs, columns)).map((dx, i) => fromColumns(dx, inputs[i].shape)));
+        const alongRows = tidy(() => lineGradients(inRow, ...each(inputs, rows)));
         return alongColumns.map((dx, i) => add(dx, reshape(alongRows[i], dx.shape)));
       }),
   ) as Tensor4D;
@@ -53,23 +54,28 @@ export function crissCrossRows(q: Tensor4D, k: Tensor4D, queries: readonly numbe
     ...Array.from({ length: height }, (_, y) => y * width + (query % width)),
     ...Array.from({ length: width }, (_, x) => query - (query % width) + x),
   ]);
+  const own = queries.map((query) => Math.floor(query / width));
   const pick = (x: Tensor4D, positions: readonly number[]) => gather(reshape(x, [batch, height * width, depth]), [...positions], 1);
   return tidy(() => {
     const keys = reshape(pick(k, path), [-1, height + width, depth]);
-    const own = reshape(pick(q, queries), [-1, depth, 1]);
-    const scores = reshape(matMul(keys, own), [batch, queries.length, height + width]);
-    return softmax(add(scores, mask(queries.map((query) => Math.floor(query / width)), height + width)));
-  }) as Tensor3D;
+    const scores = reshape(matMul(keys, reshape(pick(q, queries), [-1, depth, 1])), [batch, queries.length, height + width]);
+    return softmax<Tensor3D>(add(scores, mask(own, height + width)));
+  });
 }
 
-type FiveTensors = [Tensor, Tensor, Tensor, Tensor, Tensor];
+type Five = readonly [Tensor, Tensor, Tensor, Tensor, Tensor];
+
+function each(tensors: Five, lines: (x: Tensor) => Tensor): Five {
+  return tensors.map(lines) as unknown as Five;
+}
 
 /** The attention, as a batch of columns `[B·W, H, H]` and a batch of rows `[B·H, W, W]`. */
 function weigh(q: Tensor, k: Tensor): [Tensor, Tensor] {
   const [batch, height, width] = q.shape;
+  const diagonal = Array.from({ length: height }, (_, y) => y);
   return tidy(() => {
     const weights = tidy(() => {
-      const ofColumns = tidy(() => add(matMul(columns(q), transposeLast(columns(k))), mask(Array.from({ length: height }, (_, y) => y), height)));
+      const ofColumns = tidy(() => add(matMul(columns(q), transposeLast(columns(k))), mask(diagonal, height)));
       const ofRows = matMul(rows(q), transposeLast(rows(k)));
       return softmax(concat([fromColumns(ofColumns, [batch, height, width, height]), reshape(ofRows, [batch, height, width, width])], 3));
     });

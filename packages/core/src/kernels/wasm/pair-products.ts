@@ -10,7 +10,17 @@ interface WasmBackend {
   makeOutput(shape: number[], dtype: DataType, memoryOffset?: number): TensorInfo;
 }
 
-type PairProduct = (a: number, aShape: Uint8Array, aRank: number, b: number, bShape: Uint8Array, bRank: number, transposeA: number, transposeB: number, out: number) => void;
+type PairProduct = (
+  a: number,
+  aShape: Uint8Array,
+  aRank: number,
+  b: number,
+  bShape: Uint8Array,
+  bRank: number,
+  transposeA: number,
+  transposeB: number,
+  out: number,
+) => void;
 
 const KERNEL = 'SaccadePairProducts';
 const FLOAT_BYTES = 4;
@@ -24,7 +34,8 @@ const FLOAT_BYTES = 4;
  * @returns `[B, M, N]`
  */
 export function pairProducts(a: Tensor, b: Tensor): Tensor {
-  if (!getKernel(KERNEL, 'wasm')) registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: kernel as unknown as KernelConfig['kernelFunc'] });
+  if (!getKernel(KERNEL, 'wasm'))
+    registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: kernel as unknown as KernelConfig['kernelFunc'] });
   return engine().runKernel(KERNEL, { a, b });
 }
 

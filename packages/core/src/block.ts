@@ -1,6 +1,6 @@
 import { tidy, type serialization, type Tensor } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
-import { BlockError, either, showShape } from './errors.js';
+import { BlockError, either, show, showShape } from './errors.js';
 import { resolveOptions, type Schema } from './options.js';
 import { sizeOf, type Shape } from './shapes.js';
 import { WeightScope, type Weight, type WeightSpec } from './weights.js';
@@ -52,7 +52,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.includes(name))));
     const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.includes(name)));
     const type = this.constructor as typeof Block<O>;
-    this.options = resolveOptions(type.name, type.options as Schema<O>, own);
+    this.options = resolveOptions(this.title, type.options as Schema<O>, own);
   }
 
   /** As TensorFlow.js calls it on loading: with the config, and a key of its own in it. */
@@ -79,13 +79,14 @@ export abstract class Block<O extends object> extends layers.Layer {
    * @param x an input of the block, `[N, …positions, C]`
    */
   attentionMaps(x: Tensor, { queries }: AttentionMapsOptions = {}): Record<string, Tensor> {
-    this.check(x.shape);
+    this.#accept(x);
     if (!this.built) tidy(() => void this.apply(x));
     const positions = sizeOf(x.shape.slice(1, -1));
     const wanted = queries ?? [Math.floor(positions / 2)];
-    const strange = wanted.find((query) => !Number.isInteger(query) || query < 0 || query >= positions);
-    if (strange !== undefined) {
-      throw new BlockError(`${this.title}: query ${strange} is no position of an input with ${positions} positions. Give whole numbers from 0 to ${positions - 1}.`);
+    const isPosition = (query: number) => Number.isInteger(query) && query >= 0 && query < positions;
+    if (wanted.length === 0 || !wanted.every(isPosition)) {
+      const fault = wanted.length === 0 ? 'queries is empty' : `query ${show(wanted.find((query) => !isPosition(query)))} is no position of an input with ${positions} positions`;
+      throw new BlockError(`${this.title}: ${fault}. Give whole numbers from 0 to ${positions - 1}.`);
     }
     return tidy(() => this.maps(x, wanted));
   }
@@ -101,7 +102,8 @@ export abstract class Block<O extends object> extends layers.Layer {
       throw new BlockError(`${this.title}: cost needs every size but the batch, and received ${showShape(inputShape)}. Give [1, height, width, channels].`);
     }
     this.check(shape);
-    const twin = new (this.constructor as new (options: O) => this)(this.options as O);
+    // Of the same name, so that no other layer's name depends on whether costs were asked for.
+    const twin = new (this.constructor as new (args: BlockArgs<O>) => this)({ ...this.options, name: this.name });
     const { params } = describe(twin, shape);
     return { params, macs: twin.macs(shape) };
   }
@@ -109,14 +111,15 @@ export abstract class Block<O extends object> extends layers.Layer {
   override build(inputShape: LayerShape): void {
     const shape = onlyShape(inputShape, this.title);
     this.check(shape);
-    this.define(new WeightScope((spec) => this.#create(spec)), shape);
+    // Variables outlive the tidy, the tensors of their initial values do not.
+    tidy(() => this.define(new WeightScope((spec) => this.#create(spec)), shape));
     this.#channels = shape.at(-1)!;
     this.built = true;
   }
 
   override call(inputs: Inputs, kwargs: { training?: boolean }): Tensor {
     const x = onlyInput(inputs, this.title);
-    this.check(x.shape);
+    this.#accept(x);
     return tidy(() => this.forward(x, kwargs?.training ?? false));
   }
 
@@ -135,9 +138,9 @@ export abstract class Block<O extends object> extends layers.Layer {
     return { ...super.getConfig(), ...this.options };
   }
 
-  /** The class's name in messages. */
+  /** The class's name in messages. Minifiers rename classes, but not their `className`. */
   protected get title(): string {
-    return this.constructor.name;
+    return this.getClassName().replace(/^Saccade/, '');
   }
 
   /** @throws {@link BlockError} for a shape that the block cannot take */
@@ -162,6 +165,13 @@ export abstract class Block<O extends object> extends layers.Layer {
 
   #channels: number | undefined;
 
+  #accept(x: Tensor): void {
+    this.check(x.shape);
+    if (x.dtype !== 'float32') {
+      throw new BlockError(`${this.title}: the input is of type ${x.dtype}, but must be of type float32. Convert it with tf.cast(x, 'float32').`);
+    }
+  }
+
   #create(spec: WeightSpec): Weight {
     const weight = this.addWeight(spec.path, spec.shape, 'float32', spec.initializer, undefined, spec.trainable);
     // apply() builds in a name scope of the layer, a direct build() in none: two such blocks in one model would share names, and not load.
@@ -177,7 +187,7 @@ export function describe<O extends object>(block: Block<O>, inputShape: Shape): 
   const specs: WeightSpec[] = [];
   const absent: Weight = {
     read: () => {
-      throw new BlockError(`${block.constructor.name}: a weight was read while the block was only described. Read weights in forward, not in define.`);
+      throw new BlockError(`${block.getClassName()}: a weight was read while the block was only described. Read weights in forward, not in define.`);
     },
     write: () => undefined,
   };

@@ -5,8 +5,16 @@ export class BlockError extends Error {
 
 /** Writes a received value as a reader would type it, shortened where long. */
 export function show(value: unknown): string {
-  const text = typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' || (typeof value === 'object' && value !== null) ? json(value) : String(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+function json(value: string | object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Array.isArray(value) ? 'a list' : 'an object'; // circular, or nested too deeply
+  }
 }
 
 /** Writes a shape as `[null, 7, 12]`. */

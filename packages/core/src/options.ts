@@ -74,7 +74,7 @@ export function optional<T>(option: Option<T>): Option<T | null> {
 export function resolveOptions<O extends object>(block: string, schema: Schema<O>, received: Record<string, unknown>): Required<O> {
   const names = Object.keys(schema);
   for (const name of Object.keys(received)) {
-    if (name in schema) continue;
+    if (Object.hasOwn(schema, name)) continue;
     const guess = nearest(name, names);
     throw new BlockError(
       `${block}: unknown option "${name}" (received ${show(received[name])}). ${guess ? `Did you mean "${guess}"? ` : ''}The options are ${names.join(', ')}.`,

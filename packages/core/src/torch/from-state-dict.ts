@@ -15,9 +15,10 @@ const TORCH_NAMES: NameMap = { kernel: 'weight', bias: 'bias', gamma: 'weight', 
  *
  * @param layer a layer that is not built yet; returned
  * @param inputShape the shape to build it for; sizes of positions may be null
- * @throws {@link BlockError} that names all tensors that are missing, left over or of another shape
+ * @throws {@link BlockError} that names all tensors that are missing, left over or of another shape, or where the layer is built already
  */
 export function fromStateDict<L extends Block<object>>(layer: L, inputShape: Shape, state: StateDict, names: NameMap): L {
+  if (layer.built) throw new BlockError(`${layer.getClassName()}: the layer "${layer.name}" is built already. Give a new layer.`);
   const { specs } = describe(layer, inputShape);
   const sources = new Map(specs.map((spec) => [spec.path, torchName(spec.path, names)]));
   refuseMismatch(layer, specs, sources, state);
@@ -46,7 +47,7 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
     const found = Object.hasOwn(state, key) ? state[key] : undefined;
     const expected = torchShape(spec);
     if (!found) faults.push(`"${key}" [${expected.join(', ')}] is missing`);
-    else if (!sameUpToOnes(found.shape, expected)) faults.push(`"${key}" has shape [${found.shape.join(', ')}], but must be [${expected.join(', ')}]`);
+    else if (!fits(found.shape, spec)) faults.push(`"${key}" has shape [${found.shape.join(', ')}], but must be [${expected.join(', ')}]`);
   }
   const used = new Set(sources.values());
   for (const key of Object.keys(state)) {
@@ -56,11 +57,12 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
   throw new BlockError(`${layer.getClassName()}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`);
 }
 
+/** The layer's weights in the order of their declaration. */
 function weightsOf(layer: Block<object>, specs: WeightSpec[]) {
-  // Trainable weights come first in layer.weights; both kinds keep the order of their declaration.
-  const trainable = layer.trainableWeights.values();
-  const frozen = layer.nonTrainableWeights.values();
-  return specs.map((spec) => (spec.trainable ? trainable : frozen).next().value!);
+  // layer.weights has those that were declared trainable first; both kinds keep their order.
+  const [learned, others] = [specs.filter((spec) => spec.trainable), specs.filter((spec) => !spec.trainable)];
+  const order = new Map([...learned, ...others].map((spec, i) => [spec, layer.weights[i]]));
+  return specs.map((spec) => order.get(spec)!);
 }
 
 function torchShape({ shape, layout }: WeightSpec): number[] {
@@ -83,8 +85,10 @@ function toOurLayout({ shape, data }: StateTensor, spec: WeightSpec): Tensor {
   }
 }
 
-// A linear layer, and a convolution with a kernel of size 1 in any number of dimensions, are the same map.
-function sameUpToOnes(found: readonly number[], expected: readonly number[]): boolean {
-  const essential = (shape: readonly number[]) => shape.filter((size) => size !== 1).join();
+// A linear layer, and a convolution with a kernel of size 1 in any number of dimensions, are the same map; and a vector may be kept as [1, C, 1, 1].
+function fits(found: readonly number[], spec: WeightSpec): boolean {
+  const expected = torchShape(spec);
+  const free = spec.layout === 'vector' ? 0 : 2; // from this axis on, axes of size 1 do not count
+  const essential = (shape: readonly number[]) => [...shape.slice(0, free), ...shape.slice(free).filter((size) => size !== 1)].join();
   return essential(found) === essential(expected);
 }

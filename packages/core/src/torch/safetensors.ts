@@ -79,7 +79,7 @@ function checkEntry(name: string, entry: unknown): Entry {
 function checkCoverage(entries: readonly (readonly [string, Entry])[], dataLength: number): void {
   let expected = 0;
   for (const [name, { data_offsets: [begin, end] }] of [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1])) {
-    if (begin !== expected) fail(`tensor ${show(name)} begins at ${begin}, but the one before it ends at ${expected}`);
+    if (begin !== expected) fail(`tensor ${show(name)} begins at byte ${begin} of the data, but must begin at ${expected}, where what is before it ends`);
     if (end > dataLength) fail(`tensor ${show(name)} ends at byte ${end} of the data, but there are ${dataLength}: the file is cut short`);
     expected = end;
   }

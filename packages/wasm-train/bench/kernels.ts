@@ -5,6 +5,7 @@
  */
 import * as os from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from '@saccade/backends';
 import { median } from './median.ts';
 
@@ -17,10 +18,10 @@ interface Case {
   readonly attrs: object;
 }
 
-await useBackend('wasm');
 const REPLACED = ['Conv2DBackpropInput', 'MaxPoolGrad', 'AvgPoolGrad', 'BatchMatMul'];
 const originals = new Map(REPLACED.map((name) => [name, tf.getKernel(name, 'wasm')]));
 await import('@saccade/wasm-train');
+await useBackend('wasm');
 
 const map = tf.randomNormal<tf.Rank.R4>([64, 28, 28, 32]);
 const small = tf.maxPool(map, 2, 2, 'valid');

@@ -53,7 +53,7 @@ export function registerDilatedGradients(): void {
         if (!dilated) return known.gradFunc(dy, saved, attrs);
         const [x, filter] = saved as [Tensor4D, Tensor4D];
         // The kernels of this package know dilation.
-        const direct = isOurs(getKernel(family.toFilter, getBackend()).kernelFunc);
+        const direct = [family.toInput, family.toFilter].every((name) => isOurs(getKernel(name, getBackend())?.kernelFunc));
         return (direct ? directly : byPhases)(family, dy as Tensor4D, x, filter, attrs as unknown as ConvAttrs);
       }),
     });

@@ -7,6 +7,6 @@ export function ours<F extends object>(func: F): F {
 }
 
 /** Whether this package, this copy or another, registered a function. */
-export function isOurs(func: object): boolean {
-  return OURS in func;
+export function isOurs(func: object | undefined): boolean {
+  return func !== undefined && OURS in func;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { useBackend } from '@saccade/backends';
-import { beforeAll, expect, test } from 'vitest';
+import { useBackend, type BackendName } from '@saccade/backends';
+import { beforeAll, expect, inject, test } from 'vitest';
 import { expectSame, on } from './compare.ts';
 import { convolution, gradientsOf, nameOf, sides, type Convolution } from './convolution.ts';
 
@@ -34,13 +34,10 @@ function undilated(x: tf.Tensor4D, filter: tf.Tensor4D, { depthwise, kernel, str
   return depthwise ? tf.depthwiseConv2d(x, sparse, strides, pad) : tf.conv2d(x, sparse, strides, pad);
 }
 
-let backends = ['cpu', 'wasm'];
+const backends: BackendName[] = inject('webgpu') ? ['webgpu', 'wasm', 'cpu'] : ['wasm', 'cpu'];
 
 beforeAll(async () => {
-  const found = await useBackend('webgpu').catch(() => undefined);
-  if (found) backends = [...backends, 'webgpu'];
-  await useBackend('wasm');
-  await useBackend('cpu');
+  for (const backend of backends) await useBackend(backend);
 });
 
 test.each(DILATED.map((convolution) => ({ convolution, name: nameOf(convolution) })))(

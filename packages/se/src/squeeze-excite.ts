@@ -64,8 +64,8 @@ export class SqueezeExcite extends Block<SqueezeExciteOptions> {
     return { channel: this.excite(x) };
   }
 
-  override macs(): number {
-    return this.reduce.macs() + this.expand.macs();
+  override macs([images]: readonly number[]): number {
+    return this.reduce.macs(images) + this.expand.macs(images);
   }
 
   private excite(x: Tensor): Tensor {

@@ -14,7 +14,7 @@ testBlock({
   costs: [
     [{}, [1, 56, 56, 256], 8464, 8192],
     [{ useBias: false }, [1, 14, 14, 1024], 131_072, 131_072],
-    [{ reduction: 16, divisor: 8 }, [1, 8, 8, 64], 1096, 1024],
+    [{ reduction: 16, divisor: 8 }, [3, 8, 8, 64], 1096, 3072],
   ],
   refused: [
     [{ reduction: 0 }, 'SqueezeExcite: option "reduction" is 0, but must be a number > 0. Leave it out for the default, 16.'],

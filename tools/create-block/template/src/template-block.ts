@@ -42,8 +42,8 @@ export class TemplateBlock extends Block<TemplateBlockOptions> {
     return { channel: this.excite(x) };
   }
 
-  override macs(): number {
-    return this.fc.macs();
+  override macs([images]: readonly number[]): number {
+    return this.fc.macs(images);
   }
 
   private excite(x: Tensor): Tensor {

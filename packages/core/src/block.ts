@@ -9,7 +9,7 @@ type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 type Inputs = Parameters<layers.Layer['call']>[0];
 type LayerShape = Parameters<layers.Layer['build']>[0];
 
-const LAYER_ARGS = ['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType'];
+const LAYER_ARGS = new Set(['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType']);
 
 /** A block's options, and those of every TensorFlow.js layer: `name`, `trainable`, `inputShape` and so on. */
 export type BlockArgs<O> = O & LayerArgs;
@@ -49,14 +49,17 @@ export abstract class Block<O extends object> extends layers.Layer {
   /** @throws {@link BlockError} for an unknown option or a value that an option does not accept */
   constructor(args: BlockArgs<O> = {} as BlockArgs<O>) {
     const entries = Object.entries(args);
-    super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.includes(name))));
-    const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.includes(name)));
+    super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.has(name))));
+    const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.has(name)));
     const type = this.constructor as typeof Block<O>;
     this.options = resolveOptions(this.title, type.options as Schema<O>, own);
   }
 
   /** As TensorFlow.js calls it on loading: with the config, and a key of its own in it. */
-  static override fromConfig<T extends serialization.Serializable>(type: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+  static override fromConfig<T extends serialization.Serializable>(
+    type: serialization.SerializableConstructor<T>,
+    config: serialization.ConfigDict,
+  ): T {
     const { customObjects: _, ...own } = config;
     return new type(own);
   }
@@ -85,7 +88,10 @@ export abstract class Block<O extends object> extends layers.Layer {
     const wanted = queries ?? [Math.floor(positions / 2)];
     const isPosition = (query: number) => Number.isInteger(query) && query >= 0 && query < positions;
     if (wanted.length === 0 || !wanted.every(isPosition)) {
-      const fault = wanted.length === 0 ? 'queries is empty' : `query ${show(wanted.find((query) => !isPosition(query)))} is no position of an input with ${positions} positions`;
+      const fault =
+        wanted.length === 0
+          ? 'queries is empty'
+          : `query ${show(wanted.find((query) => !isPosition(query)))} is no position of an input with ${positions} positions`;
       throw new BlockError(`${this.title}: ${fault}. Give whole numbers from 0 to ${positions - 1}.`);
     }
     return tidy(() => this.maps(x, wanted));
@@ -99,7 +105,9 @@ export abstract class Block<O extends object> extends layers.Layer {
   cost(inputShape: Shape): Cost {
     const shape = inputShape.map((size, axis) => (axis === 0 ? (size ?? 1) : size)) as number[];
     if (shape.includes(null as unknown as number)) {
-      throw new BlockError(`${this.title}: cost needs every size but the batch, and received ${showShape(inputShape)}. Give [1, height, width, channels].`);
+      throw new BlockError(
+        `${this.title}: cost needs every size but the batch, and received ${showShape(inputShape)}. Give [1, height, width, channels].`,
+      );
     }
     this.check(shape);
     // Of the same name, so that no other layer's name depends on whether costs were asked for.
@@ -152,14 +160,20 @@ export abstract class Block<O extends object> extends layers.Layer {
     }
     const channels = shape.at(-1);
     if (!channels) {
-      throw new BlockError(`${received}, but the number of channels, its last axis, must be known and at least 1. Give inputShape as ${layout} without N, channels last.`);
+      throw new BlockError(
+        `${received}, but the number of channels, its last axis, must be known and at least 1. Give inputShape as ${layout} without N, channels last.`,
+      );
     }
     if (shape.slice(1, -1).some((size) => size !== null && size < this.minSize)) {
-      throw new BlockError(`${received}, but each position axis must have at least ${this.minSize}. Give a larger map, or leave the block out at this depth.`);
+      throw new BlockError(
+        `${received}, but each position axis must have at least ${this.minSize}. Give a larger map, or leave the block out at this depth.`,
+      );
     }
     const built = this.#channels;
     if (built !== undefined && built !== channels) {
-      throw new BlockError(`${received}, but the layer "${this.name}" was built for ${built} channels. Use a layer of its own for each number of channels.`);
+      throw new BlockError(
+        `${received}, but the layer "${this.name}" was built for ${built} channels. Use a layer of its own for each number of channels.`,
+      );
     }
   }
 
@@ -202,12 +216,14 @@ export function describe<O extends object>(block: Block<O>, inputShape: Shape): 
 
 function onlyInput(inputs: Inputs, title: string): Tensor {
   const list = Array.isArray(inputs) ? inputs : [inputs];
-  if (list.length !== 1) throw new BlockError(`${title}: received ${list.length} inputs, but takes one feature map. Apply the layer to each, or concatenate them.`);
+  if (list.length !== 1)
+    throw new BlockError(`${title}: received ${list.length} inputs, but takes one feature map. Apply the layer to each, or concatenate them.`);
   return list[0];
 }
 
 function onlyShape(shapes: LayerShape, title: string): Shape {
   const list = Array.isArray(shapes[0]) ? (shapes as Shape[]) : [shapes as Shape];
-  if (list.length !== 1) throw new BlockError(`${title}: received ${list.length} input shapes, but takes one feature map. Apply the layer to each, or concatenate them.`);
+  if (list.length !== 1)
+    throw new BlockError(`${title}: received ${list.length} input shapes, but takes one feature map. Apply the layer to each, or concatenate them.`);
   return list[0];
 }

@@ -1,5 +1,18 @@
 import {
-  add, depthwiseConv2d, fused, getBackend, matMul as nativeMatMul, mul, ones, reshape, tidy, transpose, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D,
+  add,
+  depthwiseConv2d,
+  fused,
+  getBackend,
+  matMul as nativeMatMul,
+  mul,
+  ones,
+  reshape,
+  tidy,
+  transpose,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { pairProducts } from './kernels/wasm/pair-products.js';

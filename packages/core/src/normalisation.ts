@@ -1,4 +1,23 @@
-import { add, batchNorm, concat, div, expandDims, getBackend, mul, reshape, rsqrt, square, squaredDifference, sub, tidy, unstack, zerosLike, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import {
+  add,
+  batchNorm,
+  concat,
+  div,
+  expandDims,
+  getBackend,
+  mul,
+  reshape,
+  rsqrt,
+  square,
+  squaredDifference,
+  sub,
+  tidy,
+  unstack,
+  zerosLike,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+} from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
@@ -52,7 +71,8 @@ const LOOP_VALUES = 12_288;
 export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
   const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => {
     const { mean, variance } = moments;
-    if (getBackend() !== 'wasm' || x.size < LOOP_VALUES) return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
+    if (getBackend() !== 'wasm' || x.size < LOOP_VALUES)
+      return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
     const factor = mul(gamma, rsqrt(add(variance, epsilon)));
     return affine(x, factor, sub(beta, mul(mean, factor)));
   };

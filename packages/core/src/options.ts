@@ -19,7 +19,11 @@ export function integer(initial: number, { min = 1 }: { min?: number } = {}): Op
 
 /** An odd whole number ≥ 1: the size of a centred kernel. */
 export function oddInteger(initial: number): Option<number> {
-  return { default: initial, expected: 'an odd whole number ≥ 1', accepts: (v) => Number.isInteger(v) && (v as number) > 0 && (v as number) % 2 === 1 };
+  return {
+    default: initial,
+    expected: 'an odd whole number ≥ 1',
+    accepts: (v) => Number.isInteger(v) && (v as number) > 0 && (v as number) % 2 === 1,
+  };
 }
 
 /** A finite number greater than `above` (0 unless told). */
@@ -47,7 +51,8 @@ export function someOf<T extends string>(names: readonly T[], initial: readonly 
   return {
     default: initial,
     expected: `a list of one or more different names out of ${names.map(show).join(', ')}`,
-    accepts: (v) => Array.isArray(v) && v.length > 0 && new Set(v).size === v.length && v.every((name) => (names as readonly unknown[]).includes(name)),
+    accepts: (v) =>
+      Array.isArray(v) && v.length > 0 && new Set(v).size === v.length && v.every((name) => (names as readonly unknown[]).includes(name)),
   };
 }
 

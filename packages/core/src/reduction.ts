@@ -21,7 +21,9 @@ export function reducedChannels(title: string, channels: number, { reduction, mi
   const rounded = divisor === 1 ? Math.floor(wanted) : Math.max(divisor, Math.floor(wanted / divisor + 0.5) * divisor);
   const width = Math.max(rounded, minChannels);
   if (width < 1) {
-    throw new BlockError(`${title}: reduction ${reduction} leaves no channel of ${channels}. Give a reduction of at most ${channels}, or set the width another way.`);
+    throw new BlockError(
+      `${title}: reduction ${reduction} leaves no channel of ${channels}. Give a reduction of at most ${channels}, or set the width another way.`,
+    );
   }
   return width;
 }

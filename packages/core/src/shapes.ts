@@ -22,7 +22,10 @@ export function positionsOf(x: Tensor): number {
 export function spread(values: Tensor, x: Tensor): Tensor {
   // On wasm tf.tile takes 200 times as long as an addition; on webgpu it reads tensors of rank 5 back to the CPU.
   if (!onGpu() || x.rank > 4) return add(zerosLike(x), values);
-  return tile(values, x.shape.map((size, axis) => (values.shape[axis] === size ? 1 : size)));
+  return tile(
+    values,
+    x.shape.map((size, axis) => (values.shape[axis] === size ? 1 : size)),
+  );
 }
 
 /** Whether the current backend computes on a GPU: webgpu or webgl. */

@@ -43,7 +43,12 @@ export class WeightScope {
   }
 
   /** Declares the weight `name` of this part. */
-  add(name: string, shape: number[], initializer: Initializer, { layout = 'vector' as WeightLayout, trainable = true } = {}): Weight {
+  add(
+    name: string,
+    shape: number[],
+    initializer: Initializer,
+    { layout = 'vector', trainable = true }: { layout?: WeightLayout; trainable?: boolean } = {},
+  ): Weight {
     return this.#create({ path: this.#path + name, shape, initializer, layout, trainable });
   }
 }

@@ -65,11 +65,19 @@ onEachBackend((backend) => {
   const tolerance = backend === 'webgpu' ? { value: 1e-4, gradient: 1e-3 } : { value: 1e-5, gradient: 1e-4 };
 
   // To need several tiles, WebGPU takes more than a software one can do here; and cpu is slow.
-  test.each(CASES.slice(0, { cpu: 9, wasm: CASES.length, webgpu: 7 }[backend]))('attend and its gradients: %s, [images, queries, keys] = %j, %s bias', async (_, [batch, queries, keys], kind) => {
-    const biases = { no: [], full: [[batch, queries, keys]], query: [[1, queries, keys]], image: [[batch, 1, keys]], key: [[1, 1, keys]] }[kind];
-    const shapes = [[batch, queries, 3], [batch, keys, 3], [batch, keys, 4], ...biases];
-    await expectSame(ours(0.7), plain(0.7), shapes.map((shape, i) => normal(shape, i + 1)), tolerance);
-  });
+  test.each(CASES.slice(0, { cpu: 9, wasm: CASES.length, webgpu: 7 }[backend]))(
+    'attend and its gradients: %s, [images, queries, keys] = %j, %s bias',
+    async (_, [batch, queries, keys], kind) => {
+      const biases = { no: [], full: [[batch, queries, keys]], query: [[1, queries, keys]], image: [[batch, 1, keys]], key: [[1, 1, keys]] }[kind];
+      const shapes = [[batch, queries, 3], [batch, keys, 3], [batch, keys, 4], ...biases];
+      await expectSame(
+        ours(0.7),
+        plain(0.7),
+        shapes.map((shape, i) => normal(shape, i + 1)),
+        tolerance,
+      );
+    },
+  );
 
   test('attend stays finite at large scores', async () => {
     const inputs = [normal([1, 5, 3], 1), normal([1, 7, 3], 2), normal([1, 7, 2], 3)];
@@ -77,20 +85,29 @@ onEachBackend((backend) => {
   });
 
   // Told that a row takes 10⁹ columns, byTiles takes 32 rows at a time.
-  test.each([[1, 70], [3, 33], [4, 9], [2, 64]])('byTiles of %d images of %d rows equals the whole', async (batch, count) => {
+  test.each([
+    [1, 70],
+    [3, 33],
+    [4, 9],
+    [2, 64],
+  ])('byTiles of %d images of %d rows equals the whole', async (batch, count) => {
     const inputs = [normal([batch, count, 3], 1), normal([1, count, 5], 2), normal([batch, 5, 3], 3), normal([1, 5, 2], 4)];
     const whole: Operation = (a, bias, b, c) => work([b, c])([a, bias]);
     await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work), whole, inputs, tolerance);
     await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work, workGradient), whole, inputs, tolerance);
   });
 
-  test.each([[1, 1000, 2 ** 16], [64, 40, 2 ** 14], [3, 100, 2 ** 21]])('the tiles of %d images of %d rows of %d columns fit their bytes', (batch, count, columns) => {
+  test.each([
+    [1, 1000, 2 ** 16],
+    [64, 40, 2 ** 14],
+    [3, 100, 2 ** 21],
+  ])('the tiles of %d images of %d rows of %d columns fit their bytes', (batch, count, columns) => {
     const most = (backend === 'webgpu' ? 2 ** 26 : 2 ** 20) / (4 * columns);
     const tiles: number[] = [];
     const copy: TileFunction =
       () =>
       ([rows]) => {
-        tiles.push(rows.shape[0] * rows.shape[1]);
+        tiles.push(rows.size);
         return tf.mul(rows, 2);
       };
     tf.tidy(() => tf.grad((x) => byTiles([x], [], columns, copy))(tf.ones([batch, count, 1])));

@@ -1,7 +1,21 @@
 import { useBackend } from '@saccade/backends';
 import {
-  ACTIVATIONS, attentionRows, Block, BlockError, describe as describeWeights, GATES, globalAvgPool, option, parts, scale, sizeOf,
-  type Activation, type BlockArgs, type Schema, type Shape, type WeightScope,
+  ACTIVATIONS,
+  attentionRows,
+  Block,
+  BlockError,
+  describe as describeWeights,
+  GATES,
+  globalAvgPool,
+  option,
+  parts,
+  scale,
+  sizeOf,
+  type Activation,
+  type BlockArgs,
+  type Schema,
+  type Shape,
+  type WeightScope,
 } from '@saccade/core';
 import { closeTo, random, randomiseWeights } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -50,7 +64,7 @@ class TestGate extends Block<GateOptions> {
   }
 
   override maps(x: tf.Tensor, queries: readonly number[]): Record<string, tf.Tensor> {
-    const rows = tf.reshape(x, [x.shape[0], -1, x.shape.at(-1)!]) as tf.Tensor3D;
+    const rows: tf.Tensor3D = tf.reshape(x, [x.shape[0], -1, x.shape.at(-1)!]);
     return { channel: this.gate(x, false), query: attentionRows(rows, rows, queries) };
   }
 
@@ -156,14 +170,14 @@ describe('options', () => {
       { pools: ['avg', 'avg'] },
       'TestGate: option "pools" is ["avg","avg"], but must be a list of one or more different names out of "avg", "max". Leave it out for the default, ["avg"].',
     ],
-    [{ pools: [] }, 'TestGate: option "pools" is [], but must be a list of one or more different names out of "avg", "max". Leave it out for the default, ["avg"].'],
+    [
+      { pools: [] },
+      'TestGate: option "pools" is [], but must be a list of one or more different names out of "avg", "max". Leave it out for the default, ["avg"].',
+    ],
     [{ rate: 1 }, 'TestGate: option "rate" is 1, but must be a number ≥ 0 and < 1. Leave it out for the default, 0.'],
     [{ limit: -1 }, 'TestGate: option "limit" is -1, but must be a whole number ≥ 0, or null. Leave it out for the default, null.'],
     [{ limit: circular }, 'TestGate: option "limit" is an object, but must be a whole number ≥ 0, or null. Leave it out for the default, null.'],
-    [
-      { width: 'x'.repeat(200) },
-      `TestGate: option "width" is "${'x'.repeat(76)}…, but must be a whole number ≥ 1. Leave it out for the default, 2.`,
-    ],
+    [{ width: 'x'.repeat(200) }, `TestGate: option "width" is "${'x'.repeat(76)}…, but must be a whole number ≥ 1. Leave it out for the default, 2.`],
   ])('refuses %j', (options, message) => {
     expect(() => gate(options as never)).toThrow(new BlockError(message));
   });
@@ -201,7 +215,8 @@ describe('inputs', () => {
   test('refuses other channels than it was built for', () => {
     const layer = gate({ name: 'gate' });
     layer.build([null, null, null, 4]);
-    const message = 'TestGate: the input has shape [1, 5, 6, 8], but the layer "gate" was built for 4 channels. Use a layer of its own for each number of channels.';
+    const message =
+      'TestGate: the input has shape [1, 5, 6, 8], but the layer "gate" was built for 4 channels. Use a layer of its own for each number of channels.';
     expect(() => layer.apply(tf.zeros([1, 5, 6, 8]))).toThrow(new BlockError(message));
     expect(() => layer.attentionMaps(tf.zeros([1, 5, 6, 8]))).toThrow(new BlockError(message));
   });
@@ -215,7 +230,9 @@ describe('inputs', () => {
     expect(() => gate().apply([one, two])).toThrow('TestGate: received 2 input');
     const layer = gate();
     layer.build(x.shape);
-    expect(() => layer.call([x, x], {})).toThrow(new BlockError('TestGate: received 2 inputs, but takes one feature map. Apply the layer to each, or concatenate them.'));
+    expect(() => layer.call([x, x], {})).toThrow(
+      new BlockError('TestGate: received 2 inputs, but takes one feature map. Apply the layer to each, or concatenate them.'),
+    );
     const message = "TestGate: the input is of type int32, but must be of type float32. Convert it with tf.cast(x, 'float32').";
     expect(() => gate().apply(tf.zeros([1, 5, 6, 4], 'int32'))).toThrow(new BlockError(message));
     expect(() => gate().attentionMaps(tf.zeros([1, 5, 6, 4], 'int32'))).toThrow(new BlockError(message));
@@ -227,7 +244,9 @@ describe('inputs', () => {
     }
     expect((new TestSequence().apply(tf.zeros([2, 7, 4])) as tf.Tensor).shape).toEqual([2, 7, 4]);
     expect(() => new TestSequence().apply(tf.zeros([2, 4]))).toThrow(
-      new BlockError('TestGate: the input has shape [2, 4], of rank 2, but must be [N, length, channels] or [N, height, width, channels]. Add or remove axes with tf.reshape.'),
+      new BlockError(
+        'TestGate: the input has shape [2, 4], of rank 2, but must be [N, length, channels] or [N, height, width, channels]. Add or remove axes with tf.reshape.',
+      ),
     );
   });
 });
@@ -239,15 +258,24 @@ describe('weights', () => {
     const names = model.weights.map((weight) => weight.originalName);
     expect(new Set(names).size).toBe(names.length);
     expect(names.filter((name) => name.startsWith(`${model.layers[0].name}/`))).toEqual(
-      ['first', 'second'].flatMap((at) => ['reduce/kernel', 'reduce/bias', 'norm/gamma', 'norm/beta', 'expand/kernel', 'expand/bias'].map((name) => `${at}/${name}`))
-        .concat(['conv/kernel', 'conv/bias'], ['first', 'second'].flatMap((at) => [`${at}/norm/movingMean`, `${at}/norm/movingVariance`]))
+      ['first', 'second']
+        .flatMap((at) => ['reduce/kernel', 'reduce/bias', 'norm/gamma', 'norm/beta', 'expand/kernel', 'expand/bias'].map((name) => `${at}/${name}`))
+        .concat(
+          ['conv/kernel', 'conv/bias'],
+          ['first', 'second'].flatMap((at) => [`${at}/norm/movingMean`, `${at}/norm/movingVariance`]),
+        )
         .map((name) => `${model.layers[0].name}/${name}`),
     );
     for (const layer of model.layers) randomiseWeights(layer as Block<object>);
     model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
     const before = model.weights.map((weight) => weight.read().dataSync().slice());
-    await model.fit(x, random([2, 5, 7, 3], 5), { epochs: 2, verbose: 0 });
-    const still = model.weights.filter((weight, i) => weight.read().dataSync().every((value, j) => value === before[i][j]));
+    await model.fit(x, random([2, 5, 7, 3], 5), { epochs: 2 });
+    const still = model.weights.filter((weight, i) =>
+      weight
+        .read()
+        .dataSync()
+        .every((value, j) => value === before[i][j]),
+    );
     // A bias before a batch norm has no effect.
     expect(still.map((weight) => weight.originalName).filter((name) => !name.endsWith('reduce/bias'))).toEqual([]);
     const loaded = await savedAndLoaded(model);
@@ -256,7 +284,16 @@ describe('weights', () => {
   });
 
   test('a config comes back whole from a saved model', async () => {
-    const options = { width: 3, activation: 'hardSwish', share: 0.25, kernelSize: 5, useBias: false, pools: ['max', 'avg'], rate: 0.5, limit: 7 } as const;
+    const options = {
+      width: 3,
+      activation: 'hardSwish',
+      share: 0.25,
+      kernelSize: 5,
+      useBias: false,
+      pools: ['max', 'avg'],
+      rate: 0.5,
+      limit: 7,
+    } as const;
     const model = tfl.sequential({ layers: [gate({ inputShape: [4, 4, 3], name: 'mine', ...options })] });
     const loaded = (await savedAndLoaded(model)).layers[0] as TestGate;
     expect(loaded).toBeInstanceOf(TestGate);
@@ -286,7 +323,7 @@ describe('weights', () => {
     model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
     const learned = frozen.weights.filter((weight) => !weight.originalName.includes('moving'));
     const before = learned.map((weight) => weight.read().dataSync().slice());
-    await model.fit(x, tf.ones([2, 4, 5, 1]), { epochs: 1, verbose: 0 });
+    await model.fit(x, tf.ones([2, 4, 5, 1]), { epochs: 1 });
     expect(learned.map((weight) => weight.read().dataSync())).toEqual(before);
   });
 
@@ -335,7 +372,10 @@ describe('attentionMaps', () => {
     const x = random([1, 3, 5, 4]);
     const layer = gate();
     const { query, channel } = layer.attentionMaps(x);
-    expect([query.shape, channel.shape]).toEqual([[1, 1, 15], [1, 4]]);
+    expect([query.shape, channel.shape]).toEqual([
+      [1, 1, 15],
+      [1, 4],
+    ]);
     await closeTo(query, layer.attentionMaps(x, { queries: [7] })['query'], 0);
     expect(layer.attentionMaps(x, { queries: [0, 14] })['query'].shape).toEqual([1, 2, 15]);
   });
@@ -361,7 +401,13 @@ test('nothing leaks: a layer holds its weights, and no other tensor', () => {
   expect(tf.memory().numTensors).toBe(before + layer.weights.length);
   tf.dispose([layer.apply(x) as tf.Tensor, layer.apply(x, { training: true }) as tf.Tensor]);
   layer.cost([1, 3, 5, 4]);
-  tf.tidy(() => void tf.variableGrads(() => tf.sum(layer.apply(x, { training: true }) as tf.Tensor), layer.trainableWeights.map((weight) => weight.read() as tf.Variable)));
+  tf.tidy(
+    () =>
+      void tf.variableGrads(
+        () => tf.sum(layer.apply(x, { training: true }) as tf.Tensor),
+        layer.trainableWeights.map((weight) => weight.read() as tf.Variable),
+      ),
+  );
   expect(tf.memory().numTensors).toBe(before + layer.weights.length);
   layer.dispose();
   expect(tf.memory().numTensors).toBe(before);

@@ -4,7 +4,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { expectSame, normal, type Operation } from './plain.ts';
 
-const SHAPES = [[3, 5, 7, 3], [1, 3, 1, 33], [3, 7], [3, 7, 20], [2, 2, 3, 5, 16]];
+const SHAPES = [
+  [3, 5, 7, 3],
+  [1, 3, 1, 33],
+  [3, 7],
+  [3, 7, 20],
+  [2, 2, 3, 5, 16],
+];
 
 const leading = (x: tf.Tensor): number[] => x.shape.slice(0, -1).map((_, i) => i);
 
@@ -62,8 +68,8 @@ onEachBackend((backend) => {
     const x = tf.tidy(() => tf.add(random([3, 5, 7, 4]), tf.tensor1d([0, 100, -1000, 3])));
     const { mean, variance } = momentsOf(x);
     const plain = tf.tidy(() => tf.moments(x, [0, 1, 2]));
-    await closeTo(mean, plain.mean as tf.Tensor, 1e-6);
-    await closeTo(variance, plain.variance as tf.Tensor, 1e-3);
+    await closeTo(mean, plain.mean, 1e-6);
+    await closeTo(variance, plain.variance, 1e-3);
     await closeTo(tf.grad((x) => momentsOf(x).variance)(x), tf.zerosLike(x), 0);
   });
 
@@ -71,7 +77,10 @@ onEachBackend((backend) => {
     const { momentum = 0.1, epsilon = 1e-5 } = options as parts.BatchNormOptions;
     const { apply, variables, trainable } = batchNormOf(4, options);
     expect(trainable).toEqual(['gamma', 'beta']);
-    let [mean, variance] = [[0, 0, 0, 0], [1, 1, 1, 1]];
+    let [mean, variance] = [
+      [0, 0, 0, 0],
+      [1, 1, 1, 1],
+    ];
     for (const seed of [1, 2, 3]) {
       const x = random([2, 3, 5, 4], seed);
       const values = [...(await x.data())];
@@ -98,6 +107,6 @@ onEachBackend((backend) => {
   test('batch norm of a single value a channel is its offset, and moves nothing to NaN', async () => {
     const { apply, variables } = batchNormOf(3);
     await closeTo(apply(random([1, 1, 1, 3]), true), tf.zeros([1, 1, 1, 3]), 1e-6);
-    await closeTo(variables['movingVariance'], tf.fill([3], 0.9), 1e-6);
+    await closeTo(variables['movingVariance'], tf.tensor1d([0.9, 0.9, 0.9]), 1e-6);
   });
 });

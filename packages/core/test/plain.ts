@@ -45,7 +45,12 @@ export async function evaluate(operation: Operation, inputs: readonly Input[]): 
  * Expects of `ours`, on the current backend, the value and the gradients that tf's autodiff finds for `plain` on the cpu backend,
  * and that nothing leaks.
  */
-export async function expectSame(ours: Operation, plain: Operation, inputs: readonly Input[], tolerance = { value: 1e-5, gradient: 1e-4 }): Promise<void> {
+export async function expectSame(
+  ours: Operation,
+  plain: Operation,
+  inputs: readonly Input[],
+  tolerance = { value: 1e-5, gradient: 1e-4 },
+): Promise<void> {
   const backend = tf.getBackend();
   await tf.setBackend('cpu');
   const expected = await evaluate(plain, inputs);

@@ -1,7 +1,29 @@
 import type { BackendName } from '@saccade/backends';
 import {
-  ACTIVATIONS, affine, attend, attentionPool, attentionRows, batchNormInference, batchNormTraining, channelAvgPool, channelMaxPool, GATES, globalAvgPool,
-  globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, layerNorm, linear, matMul, momentsOf, scale, stripAvgPool, stripMaxPool, sumOverPositions, transposeLast,
+  ACTIVATIONS,
+  affine,
+  attend,
+  attentionPool,
+  attentionRows,
+  batchNormInference,
+  batchNormTraining,
+  channelAvgPool,
+  channelMaxPool,
+  GATES,
+  globalAvgPool,
+  globalLogSumExpPool,
+  globalLpPool,
+  globalMaxPool,
+  globalStdPool,
+  layerNorm,
+  linear,
+  matMul,
+  momentsOf,
+  scale,
+  stripAvgPool,
+  stripMaxPool,
+  sumOverPositions,
+  transposeLast,
 } from '@saccade/core';
 import { closeTo, onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,9 +32,37 @@ import { evaluate, expectSame, normal, toTensor, type Input, type Operation } fr
 
 // WebGPU may be software here: shapes that reach each path, and no more.
 const SHAPES: Record<BackendName, number[][]> = {
-  cpu: [[1, 3, 5, 3], [3, 7, 4, 20], [1, 1, 6, 33], [3, 5, 1, 16], [1, 1, 1, 1], [3, 7, 3], [1, 11, 64], [3, 2, 3, 5, 16], [1, 3, 1, 2, 33]],
-  wasm: [[1, 3, 5, 3], [3, 7, 4, 20], [1, 1, 6, 33], [3, 5, 1, 16], [1, 9, 13, 64], [1, 1, 1, 1], [3, 7, 3], [1, 11, 64], [3, 2, 3, 5, 16], [1, 3, 1, 2, 33]],
-  webgpu: [[1, 3, 5, 3], [3, 7, 4, 20], [1, 1, 6, 33], [3, 5, 1, 16], [3, 7, 3], [3, 2, 3, 5, 16]],
+  cpu: [
+    [1, 3, 5, 3],
+    [3, 7, 4, 20],
+    [1, 1, 6, 33],
+    [3, 5, 1, 16],
+    [1, 1, 1, 1],
+    [3, 7, 3],
+    [1, 11, 64],
+    [3, 2, 3, 5, 16],
+    [1, 3, 1, 2, 33],
+  ],
+  wasm: [
+    [1, 3, 5, 3],
+    [3, 7, 4, 20],
+    [1, 1, 6, 33],
+    [3, 5, 1, 16],
+    [1, 9, 13, 64],
+    [1, 1, 1, 1],
+    [3, 7, 3],
+    [1, 11, 64],
+    [3, 2, 3, 5, 16],
+    [1, 3, 1, 2, 33],
+  ],
+  webgpu: [
+    [1, 3, 5, 3],
+    [3, 7, 4, 20],
+    [1, 1, 6, 33],
+    [3, 5, 1, 16],
+    [3, 7, 3],
+    [3, 2, 3, 5, 16],
+  ],
 };
 
 const positionAxes = (x: tf.Tensor): number[] => x.shape.slice(1, -1).map((_, i) => i + 1);
@@ -21,7 +71,11 @@ const centred = (x: tf.Tensor): tf.Tensor => tf.sub(x, tf.mean(x, positionAxes(x
 const POOLS: Record<string, { ours: Operation; plain: Operation; only4D?: true }> = {
   globalAvgPool: { ours: globalAvgPool, plain: (x) => tf.mean(x, positionAxes(x)) },
   globalMaxPool: { ours: globalMaxPool, plain: (x) => tf.max(x, positionAxes(x)) },
-  globalStdPool: { ours: globalStdPool, plain: (x) => (x.size > x.shape[0] * x.shape.at(-1)! ? tf.sqrt(tf.mean(tf.square(centred(x)), positionAxes(x))) : tf.sum(tf.mul(x, 0), positionAxes(x))) },
+  globalStdPool: {
+    ours: globalStdPool,
+    plain: (x) =>
+      x.size > x.shape[0] * x.shape.at(-1)! ? tf.sqrt(tf.mean(tf.square(centred(x)), positionAxes(x))) : tf.sum(tf.mul(x, 0), positionAxes(x)),
+  },
   globalL2Pool: { ours: (x) => globalLpPool(x), plain: (x) => tf.sqrt(tf.sum(tf.square(x), positionAxes(x))) },
   globalL1Pool: { ours: (x) => globalLpPool(x, 1), plain: (x) => tf.sum(tf.abs(x), positionAxes(x)) },
   globalL3Pool: { ours: (x) => globalLpPool(x, 3), plain: (x) => tf.pow(tf.sum(tf.mul(tf.abs(x), tf.square(x)), positionAxes(x)), 1 / 3) },
@@ -39,21 +93,81 @@ const MAX_POOLS = ['globalMaxPool', 'channelMaxPool', 'stripMaxPool over height'
 
 /** [shape of the map, shape of the gate, shape in which tf.mul broadcasts it] */
 const GATE_SHAPES: [number[], number[], number[]][] = [
-  [[3, 4, 5, 20], [3, 20], [3, 1, 1, 20]],
-  [[3, 4, 5, 20], [3, 4, 5], [3, 4, 5, 1]],
-  [[3, 4, 5, 20], [3, 4, 5, 20], [3, 4, 5, 20]],
-  [[3, 4, 5, 20], [3, 4, 1, 20], [3, 4, 1, 20]],
-  [[3, 4, 5, 20], [3, 1, 5, 20], [3, 1, 5, 20]],
-  [[3, 4, 5, 20], [3, 4, 1, 1], [3, 4, 1, 1]],
-  [[3, 4, 5, 20], [1, 20], [1, 1, 1, 20]],
-  [[3, 4, 5, 20], [1, 4, 5, 1], [1, 4, 5, 1]],
-  [[1, 1, 7, 33], [1, 33], [1, 1, 1, 33]],
-  [[3, 6, 1, 16], [3, 6, 1], [3, 6, 1, 1]],
-  [[3, 5, 5], [3, 5], [3, 1, 5]],
-  [[3, 7, 16], [3, 7, 1], [3, 7, 1]],
-  [[1, 2, 3, 5, 16], [1, 16], [1, 1, 1, 1, 16]],
-  [[1, 2, 3, 5, 16], [1, 2, 3, 5], [1, 2, 3, 5, 1]],
-  [[1, 2, 3, 5, 16], [1, 2, 1, 1, 16], [1, 2, 1, 1, 16]],
+  [
+    [3, 4, 5, 20],
+    [3, 20],
+    [3, 1, 1, 20],
+  ],
+  [
+    [3, 4, 5, 20],
+    [3, 4, 5],
+    [3, 4, 5, 1],
+  ],
+  [
+    [3, 4, 5, 20],
+    [3, 4, 5, 20],
+    [3, 4, 5, 20],
+  ],
+  [
+    [3, 4, 5, 20],
+    [3, 4, 1, 20],
+    [3, 4, 1, 20],
+  ],
+  [
+    [3, 4, 5, 20],
+    [3, 1, 5, 20],
+    [3, 1, 5, 20],
+  ],
+  [
+    [3, 4, 5, 20],
+    [3, 4, 1, 1],
+    [3, 4, 1, 1],
+  ],
+  [
+    [3, 4, 5, 20],
+    [1, 20],
+    [1, 1, 1, 20],
+  ],
+  [
+    [3, 4, 5, 20],
+    [1, 4, 5, 1],
+    [1, 4, 5, 1],
+  ],
+  [
+    [1, 1, 7, 33],
+    [1, 33],
+    [1, 1, 1, 33],
+  ],
+  [
+    [3, 6, 1, 16],
+    [3, 6, 1],
+    [3, 6, 1, 1],
+  ],
+  [
+    [3, 5, 5],
+    [3, 5],
+    [3, 1, 5],
+  ],
+  [
+    [3, 7, 16],
+    [3, 7, 1],
+    [3, 7, 1],
+  ],
+  [
+    [1, 2, 3, 5, 16],
+    [1, 16],
+    [1, 1, 1, 1, 16],
+  ],
+  [
+    [1, 2, 3, 5, 16],
+    [1, 2, 3, 5],
+    [1, 2, 3, 5, 1],
+  ],
+  [
+    [1, 2, 3, 5, 16],
+    [1, 2, 1, 1, 16],
+    [1, 2, 1, 1, 16],
+  ],
 ];
 
 onEachBackend((backend) => {
@@ -67,7 +181,10 @@ onEachBackend((backend) => {
   });
 
   test.each(MAX_POOLS)('the gradient of %s goes to the first of equal values, once', async (name) => {
-    for (const shape of [[1, 4, 6, 32], [3, 5, 3, 5]]) {
+    for (const shape of [
+      [1, 4, 6, 32],
+      [3, 5, 3, 5],
+    ]) {
       const ties: Input = { shape, values: new Float32Array(shape.reduce((a, b) => a * b)).fill(-2) };
       const { y, gradients } = await evaluate(POOLS[name].ours, [ties]);
       const dy = normal(y.shape, 99).values;
@@ -75,7 +192,10 @@ onEachBackend((backend) => {
       // All of dy at index 0 of the pooled axes.
       const first = tf.tidy(() => {
         const begin = toTensor({ shape: shape.map((size, axis) => (axes.includes(axis) ? 1 : size)), values: dy });
-        return tf.pad(begin, shape.map((size, axis) => [0, axes.includes(axis) ? size - 1 : 0]));
+        return tf.pad(
+          begin,
+          shape.map((size, axis) => [0, axes.includes(axis) ? size - 1 : 0]),
+        );
       });
       await closeTo(toTensor(gradients[0]), first, 0);
     }
@@ -107,14 +227,38 @@ onEachBackend((backend) => {
     await expectSame(scale, plain, [normal(shape, 5), normal(gate, 6)], tolerance);
   });
 
-  test.each([[1, 5, 7, 3], [3, 6, 2, 33], [3, 7, 16], [1, 2, 3, 2, 64]].map((shape) => [shape]))('attentionPool of %j', async (shape) => {
+  test.each(
+    [
+      [1, 5, 7, 3],
+      [3, 6, 2, 33],
+      [3, 7, 16],
+      [1, 2, 3, 2, 64],
+    ].map((shape) => [shape]),
+  )('attentionPool of %j', async (shape) => {
     const [batch, positions, channels] = [shape[0], shape.slice(1, -1).reduce((a, b) => a * b), shape.at(-1)!];
     const plain: Operation = (x, attention) => tf.sum(tf.mul(tf.reshape(x, [batch, positions, channels]), tf.expandDims(attention, 2)), 1);
     const ours: Operation = (x, attention) => attentionPool(x, attention as tf.Tensor2D);
     await expectSame(ours, plain, [normal(shape, 7), normal([batch, positions], 8)], tolerance);
   });
 
-  test.each([[[5, 7], [7, 3]], [[1, 33, 20], [1, 20, 17]], [[3, 5, 7], [3, 7, 3]], [[3, 17, 33], [3, 33, 20]]])('matMul of %j and %j', async (a, b) => {
+  test.each([
+    [
+      [5, 7],
+      [7, 3],
+    ],
+    [
+      [1, 33, 20],
+      [1, 20, 17],
+    ],
+    [
+      [3, 5, 7],
+      [3, 7, 3],
+    ],
+    [
+      [3, 17, 33],
+      [3, 33, 20],
+    ],
+  ])('matMul of %j and %j', async (a, b) => {
     await expectSame(matMul, (a, b) => tf.matMul(a, b), [normal(a, 9), normal(b, 10)], tolerance);
   });
 
@@ -126,14 +270,20 @@ onEachBackend((backend) => {
     [[3, 19, 21, 32], 1],
   ])('linear of %j to %d units, with and without a bias', async (shape, units) => {
     const [x, kernel, bias] = [normal(shape, 11), normal([shape.at(-1)!, units], 12), normal([units], 13)];
-    const plain: Operation = (x, kernel) => tf.reshape(tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), kernel as tf.Tensor2D), [...x.shape.slice(0, -1), units]);
+    const plain: Operation = (x, kernel) =>
+      tf.reshape(tf.matMul(tf.reshape(x, [-1, kernel.shape[0]]), kernel as tf.Tensor2D), [...x.shape.slice(0, -1), units]);
     await expectSame((x, kernel) => linear(x, kernel as tf.Tensor2D), plain, [x, kernel], tolerance);
     const ours: Operation = (x, kernel, bias) => linear(x, kernel as tf.Tensor2D, bias as tf.Tensor1D);
     await expectSame(ours, (x, kernel, bias) => tf.add(plain(x, kernel), bias), [x, kernel, bias], tolerance);
   });
 
   test('affine', async () => {
-    await expectSame(affine, (x, factor, offset) => tf.add(tf.mul(x, factor), offset), [normal([3, 2, 3, 5, 20], 14), normal([20], 15), normal([20], 16)], tolerance);
+    await expectSame(
+      affine,
+      (x, factor, offset) => tf.add(tf.mul(x, factor), offset),
+      [normal([3, 2, 3, 5, 20], 14), normal([20], 15), normal([20], 16)],
+      tolerance,
+    );
   });
 
   test('transposeLast', async () => {
@@ -172,7 +322,12 @@ test('scale refuses a gate that does not fit', () => {
 });
 
 test('no primitive leaves a tensor behind, outside tf.tidy neither', () => {
-  const [x, gate, kernel, vector] = [tf.ones([2, 3, 5, 4]), tf.ones([2, 4]), tf.ones([4, 6]), tf.ones([4])] as [tf.Tensor4D, tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+  const [x, gate, kernel, vector] = [tf.ones([2, 3, 5, 4]), tf.ones([2, 4]), tf.ones([4, 6]), tf.ones([4])] as [
+    tf.Tensor4D,
+    tf.Tensor2D,
+    tf.Tensor2D,
+    tf.Tensor1D,
+  ];
   const [rows, square, positions] = [tf.ones([2, 15, 4]), tf.ones([2, 4, 4]), tf.ones([2, 15])] as [tf.Tensor3D, tf.Tensor3D, tf.Tensor2D];
   const moments = { mean: vector, variance: vector };
   const uses: Record<string, () => tf.TensorContainer> = {

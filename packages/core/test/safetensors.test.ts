@@ -135,7 +135,11 @@ describe('refuses', () => {
     ['no shape', file({ x: entry('F32', undefined, [0, 4]) }, four), 'tensor "x" has shape undefined, but must have a list of sizes'],
     ['a negative size', file({ x: entry('F32', [-1, -1], [0, 4]) }, four), 'tensor "x" has shape [-1,-1], but must have a list of sizes'],
     ['half a size', file({ x: entry('F32', [0.5, 2], [0, 4]) }, four), 'tensor "x" has shape [0.5,2], but must have a list of sizes'],
-    ['a size beyond the whole numbers', file(`{"x": {"dtype": "F32", "shape": [1e300], "data_offsets": [0, 4]}}`, four), 'tensor "x" has shape [1e+300], but must have a list of sizes'],
+    [
+      'a size beyond the whole numbers',
+      file(`{"x": {"dtype": "F32", "shape": [1e300], "data_offsets": [0, 4]}}`, four),
+      'tensor "x" has shape [1e+300], but must have a list of sizes',
+    ],
     ['a size that is a string', file({ x: entry('F32', ['1'], [0, 4]) }, four), 'tensor "x" has shape ["1"], but must have a list of sizes'],
     ['no offsets', file({ x: entry('F32', [1], undefined) }, four), 'tensor "x" lies at undefined, but must lie at [begin, end]'],
     ['one offset', file({ x: entry('F32', [1], [4]) }, four), 'tensor "x" lies at [4], but must lie at [begin, end]'],
@@ -151,7 +155,16 @@ describe('refuses', () => {
     ],
     [
       'a product of sizes beyond all numbers',
-      file({ x: entry('U8', Array.from({ length: 40 }, () => 2 ** 52), [0, 4]) }, four),
+      file(
+        {
+          x: entry(
+            'U8',
+            Array.from({ length: 40 }, () => 2 ** 52),
+            [0, 4],
+          ),
+        },
+        four,
+      ),
       `tensor "x" of U8 [${Array.from({ length: 40 }, () => 2 ** 52).join(', ')}] lies in 4 bytes, but takes Infinity`,
     ],
     [
@@ -159,7 +172,11 @@ describe('refuses', () => {
       file({ x: entry('U8', [2 ** 52], [0, 2 ** 52]) }, four),
       'tensor "x" ends at byte 4503599627370496 of the data, but there are 4: the file is cut short',
     ],
-    ['a file cut short', file({ x: entry('F32', [2], [0, 8]) }, new Uint8Array(7)), 'tensor "x" ends at byte 8 of the data, but there are 7: the file is cut short'],
+    [
+      'a file cut short',
+      file({ x: entry('F32', [2], [0, 8]) }, new Uint8Array(7)),
+      'tensor "x" ends at byte 8 of the data, but there are 7: the file is cut short',
+    ],
     [
       'tensors that overlap',
       file({ x: entry('U8', [3], [0, 3]), y: entry('U8', [2], [2, 4]) }, four),
@@ -175,7 +192,11 @@ describe('refuses', () => {
       file({ x: entry('U8', [1], [0, 1]), y: entry('U8', [1], [3, 4]) }, four),
       'tensor "y" begins at byte 3 of the data, but must begin at 1, where what is before it ends',
     ],
-    ['a gap at the begin', file({ x: entry('U8', [1], [3, 4]) }, four), 'tensor "x" begins at byte 3 of the data, but must begin at 0, where what is before it ends'],
+    [
+      'a gap at the begin',
+      file({ x: entry('U8', [1], [3, 4]) }, four),
+      'tensor "x" begins at byte 3 of the data, but must begin at 0, where what is before it ends',
+    ],
     ['bytes left over', file({ x: entry('U8', [3], [0, 3]) }, four), 'its tensors take 3 bytes, but 4 follow the header'],
     ['bytes of no tensor', file({}, four), 'its tensors take 0 bytes, but 4 follow the header'],
   ])('%s', (_, bytes, message) => {

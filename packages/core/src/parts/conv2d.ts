@@ -31,11 +31,14 @@ export interface Conv2DOptions {
 export function conv2d(weights: WeightScope, inputs: number, filters: number, options: Conv2DOptions): Conv2D {
   const { kernelSize, stride = 1, useBias = true } = options;
   const fanIn = kernelSize * kernelSize * inputs;
-  const kernel = weights.add('kernel', [kernelSize, kernelSize, inputs, filters], options.kernelInitializer ?? pytorchUniform(fanIn), { layout: 'conv' });
+  const kernel = weights.add('kernel', [kernelSize, kernelSize, inputs, filters], options.kernelInitializer ?? pytorchUniform(fanIn), {
+    layout: 'conv',
+  });
   const bias = useBias ? weights.add('bias', [filters], options.biasInitializer ?? pytorchUniform(fanIn)) : null;
   // PyTorch's padding: the same on all sides, whatever the stride.
   const pad = (kernelSize - 1) / 2;
   const apply = (x: Tensor4D): Tensor4D => convolve(x, kernel.read() as Tensor4D, stride, pad);
-  const applyWithBias = (x: Tensor4D): Tensor4D => fused.conv2d({ x, filter: kernel.read() as Tensor4D, strides: stride, pad, bias: bias!.read() as Tensor1D });
+  const applyWithBias = (x: Tensor4D): Tensor4D =>
+    fused.conv2d({ x, filter: kernel.read() as Tensor4D, strides: stride, pad, bias: bias!.read() as Tensor1D });
   return Object.assign(bias ? applyWithBias : apply, { kernel, bias, macs: (positions: number) => positions * fanIn * filters });
 }

@@ -9,7 +9,11 @@ import { channelsOf, spread } from '../shapes.js';
  * @returns `[N, …positions]`
  */
 export function channelAvgPool<T extends Tensor>(x: Tensor): T {
-  return differentiable([x], (x) => mean(fold(x, avgPool), -1), (dy, [x]) => [spread(expandDims(div(dy, channelsOf(x)), -1), x)]) as T;
+  return differentiable(
+    [x],
+    (x) => mean(fold(x, avgPool), -1),
+    (dy, [x]) => [spread(expandDims(div(dy, channelsOf(x)), -1), x)],
+  ) as T;
 }
 
 /**
@@ -19,7 +23,11 @@ export function channelAvgPool<T extends Tensor>(x: Tensor): T {
  * @returns `[N, …positions]`
  */
 export function channelMaxPool<T extends Tensor>(x: Tensor): T {
-  return differentiable([x], (x) => max(fold(x, maxPool), -1), (dy, [x]) => [routeToMax(x, dy, x.rank - 1)]) as T;
+  return differentiable(
+    [x],
+    (x) => max(fold(x, maxPool), -1),
+    (dy, [x]) => [routeToMax(x, dy, x.rank - 1)],
+  ) as T;
 }
 
 type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;
@@ -31,6 +39,7 @@ function fold(x: Tensor, pool: Pool): Tensor {
   const lanes = [16, 8, 32, 4].find((k) => channels % k === 0 && channels > k);
   if (getBackend() !== 'wasm' || lanes === undefined) return x;
   const columns = channels / lanes;
-  const folded = pool(reshape(x, [1, -1, columns, lanes]) as Tensor4D, [1, columns], [1, 1], 'valid');
+  const map: Tensor4D = reshape(x, [1, -1, columns, lanes]);
+  const folded = pool(map, [1, columns], [1, 1], 'valid');
   return reshape(folded, [...x.shape.slice(0, -1), lanes]);
 }

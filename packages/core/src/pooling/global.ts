@@ -1,5 +1,25 @@
 import {
-  abs, add, avgPool, div, divNoNan, exp, log, maxPool, mul, pow, reshape, sign, slice, sqrt, square, squaredDifference, sub, tidy, type Tensor, type Tensor2D, type Tensor4D,
+  abs,
+  add,
+  avgPool,
+  div,
+  divNoNan,
+  exp,
+  log,
+  maxPool,
+  mul,
+  pow,
+  reshape,
+  sign,
+  slice,
+  sqrt,
+  square,
+  squaredDifference,
+  sub,
+  tidy,
+  type Tensor,
+  type Tensor2D,
+  type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
@@ -14,7 +34,11 @@ import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.j
  * @returns `[N, C]`
  */
 export function globalAvgPool(x: Tensor): Tensor2D {
-  return differentiable([x], (x) => pool(avgPool, x), (dy, [x]) => [spread(channelwise(div(dy, positionsOf(x)), x), x)]) as Tensor2D;
+  return differentiable(
+    [x],
+    (x) => pool(avgPool, x),
+    (dy, [x]) => [spread(channelwise(div(dy, positionsOf(x)), x), x)],
+  ) as Tensor2D;
 }
 
 /**
@@ -24,7 +48,11 @@ export function globalAvgPool(x: Tensor): Tensor2D {
  * @returns `[N, C]`
  */
 export function globalMaxPool(x: Tensor): Tensor2D {
-  return differentiable([x], (x) => pool(maxPool, x), (dy, [x]) => [reshape(routeToMax(reshape(x, [x.shape[0], -1, channelsOf(x)]), dy, 1), x.shape)]) as Tensor2D;
+  return differentiable(
+    [x],
+    (x) => pool(maxPool, x),
+    (dy, [x]) => [reshape(routeToMax(reshape(x, [x.shape[0], -1, channelsOf(x)]), dy, 1), x.shape)],
+  ) as Tensor2D;
 }
 
 /**
@@ -93,7 +121,11 @@ export function sumOverPositions(x: Tensor): Tensor {
 
 // Less the first value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.
 function shift(x: Tensor): Tensor {
-  const first = slice(x, x.shape.map(() => 0), x.shape.map((size, axis) => (axis > 0 && axis < x.rank - 1 ? 1 : size)));
+  const first = slice(
+    x,
+    x.shape.map(() => 0),
+    x.shape.map((size, axis) => (axis > 0 && axis < x.rank - 1 ? 1 : size)),
+  );
   return sub(x, first);
 }
 
@@ -108,7 +140,7 @@ function pool(kind: Pool, x: Tensor): Tensor {
   const positions = positionsOf(x);
   // A GPU runs one thread an output: two windows in turn keep more of them busy than one large window.
   const width = onGpu() ? nearSquareSide(positions) : 1;
-  const map = reshape(x, [-1, positions / width, width, channels]) as Tensor4D;
+  const map: Tensor4D = reshape(x, [-1, positions / width, width, channels]);
   const columns = width > 1 ? kind(map, [1, width], [1, 1], 'valid') : map;
   return reshape(kind(columns, [positions / width, 1], [1, 1], 'valid'), [-1, channels]);
 }

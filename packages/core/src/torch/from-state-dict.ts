@@ -8,7 +8,14 @@ import type { StateDict, StateTensor } from './state-dict.js';
 /** From our names to PyTorch's: of a part (`reduce` → `fc1`), whose weights then have PyTorch's usual names, or of a single weight (`gamma` → `gamma`). */
 export type NameMap = Readonly<Record<string, string>>;
 
-const TORCH_NAMES: NameMap = { kernel: 'weight', bias: 'bias', gamma: 'weight', beta: 'bias', movingMean: 'running_mean', movingVariance: 'running_var' };
+const TORCH_NAMES: NameMap = {
+  kernel: 'weight',
+  bias: 'bias',
+  gamma: 'weight',
+  beta: 'bias',
+  movingMean: 'running_mean',
+  movingVariance: 'running_var',
+};
 
 /**
  * Builds a layer and gives it the weights of a PyTorch state dict. Buffers named `num_batches_tracked` are passed over.
@@ -54,7 +61,9 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
     if (!used.has(key) && !key.endsWith('num_batches_tracked')) faults.push(`"${key}" [${state[key].shape.join(', ')}] is left over`);
   }
   if (faults.length === 0) return;
-  throw new BlockError(`${layer.getClassName()}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`);
+  throw new BlockError(
+    `${layer.getClassName()}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`,
+  );
 }
 
 /** The layer's weights in the order of their declaration. */
@@ -74,15 +83,9 @@ function torchShape({ shape, layout }: WeightSpec): number[] {
 function toOurLayout({ shape, data }: StateTensor, spec: WeightSpec): Tensor {
   const x = tensor(data, [...shape]);
   const [first, second, ...kernel] = torchShape(spec);
-  switch (spec.layout) {
-    case 'vector':
-      return reshape(x, spec.shape);
-    case 'dense':
-    case 'conv':
-      return transpose(reshape(x, [first, second, ...kernel]), [...kernel.map((_, i) => i + 2), 1, 0]);
-    case 'depthwise':
-      return transpose(reshape(x, [spec.shape[2], spec.shape[3], ...kernel]), [2, 3, 0, 1]);
-  }
+  if (spec.layout === 'vector') return reshape(x, spec.shape);
+  if (spec.layout === 'depthwise') return transpose(reshape(x, [spec.shape[2], spec.shape[3], ...kernel]), [2, 3, 0, 1]);
+  return transpose(reshape(x, [first, second, ...kernel]), [...kernel.map((_, i) => i + 2), 1, 0]);
 }
 
 // A linear layer, and a convolution with a kernel of size 1 in any number of dimensions, are the same map; and a vector may be kept as [1, C, 1, 1].

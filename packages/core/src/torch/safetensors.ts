@@ -41,7 +41,8 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < LENGTH_BYTES) fail(`it has ${bytes.length} bytes, but its header's length alone takes ${LENGTH_BYTES}`);
   const headerLength = view.getBigUint64(0, true);
-  if (headerLength > BigInt(bytes.length - LENGTH_BYTES)) fail(`its header is said to take ${headerLength} bytes, but only ${bytes.length - LENGTH_BYTES} follow`);
+  if (headerLength > BigInt(bytes.length - LENGTH_BYTES))
+    fail(`its header is said to take ${headerLength} bytes, but only ${bytes.length - LENGTH_BYTES} follow`);
   const dataStart = LENGTH_BYTES + Number(headerLength);
   const { __metadata__: metadata = {}, ...entries } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart));
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) fail('its __metadata__ is not a map of strings');
@@ -67,19 +68,28 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
 function checkEntry(name: string, entry: unknown): Entry {
   if (!isRecord(entry)) fail(`the entry of ${show(name)} is ${show(entry)}, but must be an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) fail(`tensor ${show(name)} is of type ${show(dtype)}, but must be of ${Object.keys(DTYPES).join(', ')}`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype))
+    fail(`tensor ${show(name)} is of type ${show(dtype)}, but must be of ${Object.keys(DTYPES).join(', ')}`);
   if (!Array.isArray(shape) || !shape.every(isSize)) fail(`tensor ${show(name)} has shape ${show(shape)}, but must have a list of sizes`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) fail(`tensor ${show(name)} lies at ${show(offsets)}, but must lie at [begin, end]`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
+    fail(`tensor ${show(name)} lies at ${show(offsets)}, but must lie at [begin, end]`);
   const values = shape.reduce((product: number, size: number) => product * size, 1);
   const [begin, end] = offsets as [number, number];
-  if (end - begin !== values * DTYPES[dtype][0]) fail(`tensor ${show(name)} of ${dtype} [${shape.join(', ')}] lies in ${end - begin} bytes, but takes ${values * DTYPES[dtype][0]}`);
+  if (end - begin !== values * DTYPES[dtype][0])
+    fail(`tensor ${show(name)} of ${dtype} [${shape.join(', ')}] lies in ${end - begin} bytes, but takes ${values * DTYPES[dtype][0]}`);
   return { dtype, shape, data_offsets: [begin, end] };
 }
 
 function checkCoverage(entries: readonly (readonly [string, Entry])[], dataLength: number): void {
   let expected = 0;
-  for (const [name, { data_offsets: [begin, end] }] of [...entries].sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1])) {
-    if (begin !== expected) fail(`tensor ${show(name)} begins at byte ${begin} of the data, but must begin at ${expected}, where what is before it ends`);
+  for (const [
+    name,
+    {
+      data_offsets: [begin, end],
+    },
+  ] of entries.toSorted(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1])) {
+    if (begin !== expected)
+      fail(`tensor ${show(name)} begins at byte ${begin} of the data, but must begin at ${expected}, where what is before it ends`);
     if (end > dataLength) fail(`tensor ${show(name)} ends at byte ${end} of the data, but there are ${dataLength}: the file is cut short`);
     expected = end;
   }

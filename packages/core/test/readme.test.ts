@@ -1,0 +1,4 @@
+import { testReadme } from '@saccade/testkit';
+import * as path from 'node:path';
+
+testReadme(path.resolve(import.meta.dirname, '..'));

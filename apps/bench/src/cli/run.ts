@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { BackendInUse } from '@saccade/backends';
+import { BenchError } from '../errors.ts';
 import { compare, type Plan } from '../node/compare.ts';
-import { perform, TaskFailure } from '../node/crew.ts';
+import { perform } from '../node/crew.ts';
 import { machine } from '../node/environment.ts';
 import type { Installation } from '../node/installation.ts';
 import { loadData } from '../node/load-data.ts';
-import { DataError } from '../data/images.ts';
 import { readRun, ResultsError, writeRun } from '../node/results.ts';
 import { markdownReport, textReport } from '../report/report.ts';
 import type { Environment, Result, Run } from '../report/schema.ts';
@@ -16,7 +16,7 @@ import { parseOptions, type Options } from './options.ts';
 import { failureRows, fieldOf, planOf, type Field } from './plan.ts';
 import { Progress } from './progress.ts';
 
-const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
 
 /**
  * Runs the command line.
@@ -27,9 +27,9 @@ export async function run(args: readonly string[], installation: Installation): 
   try {
     return await dispatch(parseOptions(args), args, installation);
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof DataError || error instanceof ResultsError || error instanceof TaskFailure)) throw error;
+    if (!(error instanceof BenchError)) throw error;
     process.stderr.write(`saccade-bench: ${error.message}\n`);
-    return error instanceof UsageError || error instanceof DataError ? EXIT.usage : EXIT.failed;
+    return error.exitCode;
   }
 }
 

@@ -1,3 +1,5 @@
+import { BenchError } from '../errors.ts';
+
 /** Labelled images, of which none has more than 256 classes. */
 export interface ImageSet {
   readonly count: number;
@@ -19,6 +21,10 @@ export interface Dataset {
 }
 
 /** A file that is not what it should be: says what was received, what is expected, and the fix. */
-export class DataError extends Error {
+export class DataError extends BenchError {
   override name = 'DataError';
+
+  constructor(message: string) {
+    super(message, 2);
+  }
 }

@@ -15,6 +15,8 @@ export interface Setting {
   readonly latestEnd: number;
 }
 
+const OVER_TIME = 'not run: the run has taken far longer than its time budget; give more with --budget';
+
 /**
  * Performs a task; its failure is a result too.
  *
@@ -23,7 +25,7 @@ export interface Setting {
 export async function attempt<T extends Task>(setting: Setting, task: T, latestEnd: number, onProgress: (fraction: number) => void): Promise<TaskOutcome[T['task']] | { error: string }> {
   const { program, signal } = setting;
   const timeoutMs = latestEnd - performance.now();
-  if (timeoutMs <= 0) return { error: 'not run: twice the time budget is used up; give more with --budget' };
+  if (timeoutMs <= 0) return { error: OVER_TIME };
   try {
     return await perform(program, task, { signal, onProgress, ...(timeoutMs < Infinity && { timeoutMs }) });
   } catch (error) {

@@ -15,6 +15,8 @@ export interface Plan {
 
 /** Of the time for both, the part that latency may take. */
 const LATENCY_PART = 0.4;
+/** A run may take twice its budget, and this much longer at least. */
+const LEAST_GRACE_MS = 60_000;
 
 /**
  * Makes the measurements of a plan one after the other, each in a process of its own.
@@ -25,7 +27,7 @@ const LATENCY_PART = 0.4;
 export async function compare(plan: Plan, { program, signal, onProgress }: Pick<Setting, 'program' | 'signal' | 'onProgress'>, results: Map<string, Result>): Promise<void> {
   const { backend, latency, accuracy, budgetMs } = plan;
   const start = performance.now();
-  const setting: Setting = { program, signal, onProgress, wishedEnd: start + budgetMs, latestEnd: start + 2 * budgetMs };
+  const setting: Setting = { program, signal, onProgress, wishedEnd: start + budgetMs, latestEnd: start + budgetMs + Math.max(budgetMs, LEAST_GRACE_MS) };
   for await (const result of compareLatency(backend, latency, budgetMs * (accuracy ? LATENCY_PART : 1), setting)) {
     results.set(`latency ${result.block} ${shapeName(result.shape)}`, result);
   }

@@ -1,8 +1,9 @@
 import { fork } from 'node:child_process';
+import { BenchError } from '../errors.ts';
 import type { Message, Task, TaskOutcome } from './tasks.ts';
 
 /** A measurement that failed; the message says why, for the reader of a table. */
-export class TaskFailure extends Error {
+export class TaskFailure extends BenchError {
   override name = 'TaskFailure';
 }
 
@@ -31,7 +32,7 @@ export function perform<T extends Task>(program: string, task: T, { signal, time
   };
   const onAbort = () => end(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const timer = timeoutMs !== undefined && setTimeout(() => end(new TaskFailure(`stopped after ${Math.round(timeoutMs / 1000)} s: the time budget is used up`)), timeoutMs);
+  const timer = timeoutMs !== undefined && setTimeout(() => end(new TaskFailure(`stopped after ${Math.round(timeoutMs / 1000)} s: the run has taken far longer than its time budget; give more with --budget`)), timeoutMs);
   let complaints = '';
   worker.stderr!.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-2000);

@@ -34,11 +34,6 @@ export function dataDirOf(data: string, subsetDir: string): string {
   throw new DataError(`--data debian: ${DEBIAN_DIR} does not exist. Run "apt install dataset-fashion-mnist", or give the folder that holds Fashion-MNIST's files.`);
 }
 
-/** Whether the full Fashion-MNIST of Debian's package is installed. */
-export function hasDebianData(): boolean {
-  return existsSync(DEBIAN_DIR);
-}
-
 /**
  * Reads Fashion-MNIST (IDX files, plain or `.gz`) or CIFAR-10 (binary batches) from a folder.
  *

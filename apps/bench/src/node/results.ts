@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { BenchError } from '../errors.ts';
 import { checkRun, type Run } from '../report/schema.ts';
 
 /** A file that could not be written or read: says which, why, and the fix. */
-export class ResultsError extends Error {
+export class ResultsError extends BenchError {
   override name = 'ResultsError';
 }
 

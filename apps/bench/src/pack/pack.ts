@@ -2,10 +2,18 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { build, type BuildFailure } from 'esbuild';
 import { UsageError } from '../cli/errors.ts';
+import { BenchError } from '../errors.ts';
 import type { DiscoveredPackage } from '../node/discover.ts';
 import { BUNDLE, DATA, entrySource, LAUNCHER, WASM } from './sources.ts';
+
+/** A folder that could not be made. */
+export class PackError extends BenchError {
+  override name = 'PackError';
+}
+
+const { resolve: locate } = createRequire(import.meta.url);
 
 /** What is packed. */
 export interface Packing {
@@ -25,13 +33,13 @@ const RUNTIME = ['libstdc++.so.6', 'libgcc_s.so.1', 'libatomic.so.1'];
  * Makes a folder that runs the benchmark on another x86-64 Linux machine, without Node and without a network.
  *
  * @param out a folder that does not exist or is empty
- * @throws UsageError where it holds something
+ * @throws UsageError where it holds something, {@link PackError} where a block cannot be bundled
  */
 export async function pack(out: string, packing: Packing): Promise<void> {
   const target = resolve(out);
   if (existsSync(target) && readdirSync(target).length > 0) throw new UsageError(`--out ${out} is not empty. Name a new folder.`);
-  for (const folder of ['lib', 'lib-fallback', WASM]) mkdirSync(join(target, folder), { recursive: true });
   await bundle(target, packing);
+  for (const folder of ['lib', 'lib-fallback', WASM]) mkdirSync(join(target, folder), { recursive: true });
   packNode(target);
   packBackends(target);
   copyLibraries(VULKAN, join(target, 'lib'));
@@ -57,20 +65,22 @@ async function bundle(target: string, { packages, versions, commit }: Packing): 
     // The CommonJS modules inside expect these. Class names are kept: messages name blocks by them.
     banner: { js: "import { createRequire as packedRequire } from 'node:module';\nglobalThis.require = packedRequire(import.meta.url);\nglobalThis.__dirname = import.meta.dirname;\nglobalThis.__filename = import.meta.filename;" },
     legalComments: 'linked',
-    logLevel: 'error',
+    logLevel: 'silent',
+  }).catch((error: BuildFailure) => {
+    throw new PackError(`The blocks cannot be bundled: ${error.errors.map(({ text }) => text).join('; ')}. Build the packages with "npm run build", and see that their bench files are there.`);
   });
 }
 
 function packNode(target: string): void {
   const node = join(target, 'node');
-  copyFileSync(realpathSync(process.execPath), node);
+  // The official binary of the npm package, not the one of a distribution, which may need a library beside it.
+  copyFileSync(join(dirname(locate('node/package.json')), 'bin/node'), node);
   chmodSync(node, 0o755);
   // Symbols are for debuggers alone. Without strip the folder is larger, and works as well.
   spawnSync('strip', ['--strip-all', node]);
 }
 
 function packBackends(target: string): void {
-  const { resolve: locate } = createRequire(import.meta.url);
   const webgpu = dirname(locate('webgpu'));
   const packed = join(target, 'node_modules/webgpu');
   for (const path of ['package.json', 'index.js', 'LICENSE.md', 'dist/linux-x64']) cpSync(join(webgpu, path), join(packed, path), { recursive: true });

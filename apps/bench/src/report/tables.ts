@@ -4,12 +4,13 @@ import type { Row, Table } from './table.ts';
 
 /** The tables of a run: latency at each shape, the fastest first, and accuracy, the best first. */
 export function tablesOf({ environment, results }: Run): Table[] {
-  const latencies = results.filter((result): result is LatencyResult => result.kind === 'latency');
+  const latencies = results.filter((result): result is LatencyResult => result.kind === 'latency' && result.shape.length > 0);
   const accuracies = results.filter((result): result is AccuracyResult => result.kind === 'accuracy');
   const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
   const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
   const bySize = groups.toSorted((a, b) => sizeOf(b[0]!.shape) - sizeOf(a[0]!.shape));
-  return [...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])), ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : [])];
+  const absent = results.filter((result) => result.kind === 'latency' && result.shape.length === 0);
+  return [...(absent.length > 0 ? [absentTable(absent)] : []), ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])), ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : [])];
 }
 
 /** One line on what was measured on; software adapters are named as such. */
@@ -35,6 +36,10 @@ export function comparisonTable(runs: readonly Run[]): Table {
     columns: ['block', ...runs.map(({ environment }, i) => `${i + 1}: ${deviceLine(environment)}`)],
     rows: [...rows].map(([name, cells]) => [name, ...cells]),
   };
+}
+
+function absentTable(results: readonly Result[]): Table {
+  return { title: 'Not measured', notes: [], columns: ['package', 'reason'], rows: results.map(({ block, error }) => ({ name: block, instead: error ?? NONE })) };
 }
 
 const LATENCY_NOTES = [
@@ -76,7 +81,7 @@ function accuracyTable(results: readonly AccuracyResult[], environment: Environm
   return {
     title: `Accuracy in a small residual network, ${deviceLine(environment)}`,
     notes: [
-      `${environment.data}, ${results[0]!.epochs} epochs. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
+      `${environment.data}, ${results[0]!.epochs} epoch${results[0]!.epochs === 1 ? '' : 's'}. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
       'Training time in ms a step of 32 images; "added" parameters over the network without a block.',
     ],
     columns: ['block', 'accuracy', '±', 'gain', 'seeds', 'step', 'params', 'added'],

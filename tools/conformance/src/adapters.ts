@@ -40,6 +40,7 @@ async function loadAdapter(folder: string, { name, exports }: Manifest, exported
   if (!entry) throw new Error(`${name} declares a conformance adapter, but its package.json exports no "./torch". Add that export.`);
   const module = (await import(pathToFileURL(path.join(folder, entry.default)).href)) as Record<string, FromTorch>;
   const adapter = module[exported];
-  if (!adapter) throw new Error(`${name}/torch exports ${Object.keys(module).join(', ') || 'nothing'}, but no "${exported}", which its package.json declares.`);
+  if (!adapter)
+    throw new Error(`${name}/torch exports ${Object.keys(module).join(', ') || 'nothing'}, but no "${exported}", which its package.json declares.`);
   return adapter;
 }

@@ -111,7 +111,11 @@ function gradientPairs(prefix: string, { inputGradient, weightGradients }: Retur
 }
 
 function pairWeights(prefix: string, ours: tf.Tensor[], references: readonly LayerWeight[]): Pair[] {
-  return references.map((weight, i) => ({ name: `${prefix} ${weight.originalName.replace(/^[^/]*\//, '')}`, ours: ours[i], reference: read(weight) }));
+  return references.map((weight, i) => ({
+    name: `${prefix} ${weight.originalName.replace(/^[^/]*\//, '')}`,
+    ours: ours[i],
+    reference: read(weight),
+  }));
 }
 
 function attentionPairs(layer: Block<object>, tensors: StateDict): Pair[] {
@@ -123,7 +127,9 @@ function attentionPairs(layer: Block<object>, tensors: StateDict): Pair[] {
   return references.map(({ shape, data }, i) => {
     const [name, ours] = maps[i] ?? [];
     if (!ours || ours.size !== data.length) {
-      throw new Error(`the golden's attention.${i} [${shape.join(', ')}] has no counterpart: the layer's maps are ${maps.map(([key, map]) => `${key} [${map.shape.join(', ')}]`).join(', ')}`);
+      throw new Error(
+        `the golden's attention.${i} [${shape.join(', ')}] has no counterpart: the layer's maps are ${maps.map(([key, map]) => `${key} [${map.shape.join(', ')}]`).join(', ')}`,
+      );
     }
     return { name: `attention ${name}`, ours: tf.reshape(ours, [...shape]), reference: tf.tensor(data, [...shape]) };
   });

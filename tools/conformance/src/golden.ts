@@ -21,7 +21,8 @@ export interface Golden {
 export function parseGolden(bytes: Uint8Array, file: string): Golden {
   const { metadata, tensors } = readSafetensors(bytes);
   const { block, config } = metadata;
-  if (!block || !config) throw new Error(`${file} is no golden: its metadata has the keys ${Object.keys(metadata).join(', ') || 'none'}, but must have block and config.`);
+  if (!block || !config)
+    throw new Error(`${file} is no golden: its metadata has the keys ${Object.keys(metadata).join(', ') || 'none'}, but must have block and config.`);
   const name = file.replace(/^.*\//, '').replace('.safetensors', '');
   return { name: `${block}/${metadata['case'] ?? name}`, block, config: JSON.parse(config) as object, tensors };
 }

@@ -7,7 +7,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { compareWithGolden, type FromTorch } from '../src/compare.ts';
 import { parseGolden } from '../src/golden.ts';
 
-const manifests = import.meta.glob<{ saccade?: { conformance?: Record<string, string> } }>('../../../packages/*/package.json', { eager: true, import: 'default' });
+const manifests = import.meta.glob<{ saccade?: { conformance?: Record<string, string> } }>('../../../packages/*/package.json', {
+  eager: true,
+  import: 'default',
+});
 const adapters = import.meta.glob<Record<string, FromTorch>>('../../../packages/*/dist/torch.js');
 const goldens = import.meta.glob<string>('../../../packages/*/test/golden/*.safetensors', { eager: true, query: '?url', import: 'default' });
 

@@ -41,7 +41,7 @@ export function createBlock(repository: string, { name, paper, className = pasca
     ['@saccade/template', `@saccade/${name}`],
     ['packages/template', `packages/${name}`],
     ['"template":', `"${name}":`],
-    ["{ template: fromTorch }", `{ ${JSON.stringify(name).replaceAll('"', "'")}: fromTorch }`],
+    ['{ template: fromTorch }', `{ ${JSON.stringify(name).replaceAll('"', "'")}: fromTorch }`],
     ['TemplateBlock', className],
     ['templateBlock', className[0].toLowerCase() + className.slice(1)],
     ['template-block', kebabClass],

@@ -31,7 +31,9 @@ describe('a new block', () => {
   test('fails exactly one test, the one that asks for a golden', () => {
     const report = path.join(root, 'report.json');
     expect(() => run('vitest/vitest.mjs', 'run', 'packages/new-one', '--reporter=json', `--outputFile=${report}`)).toThrow();
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as { testResults: { assertionResults: { status: string; failureMessages: string[] }[] }[] };
+    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
+      testResults: { assertionResults: { status: string; failureMessages: string[] }[] }[];
+    };
     const results = testResults.flatMap(({ assertionResults }) => assertionResults);
     expect(results.length).toBeGreaterThan(10);
     const failed = results.filter(({ status }) => status !== 'passed');
@@ -39,7 +41,9 @@ describe('a new block', () => {
   });
 
   test('has the names it was given, and none of the template', () => {
-    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.parentPath.includes('dist'));
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile() && !entry.parentPath.includes('dist'),
+    );
     expect(files.map(({ name }) => name)).toContain('efficient-new-one.ts');
     const text = files.map(({ parentPath, name }) => readFileSync(path.join(parentPath, name), 'utf8')).join('');
     expect(text).toContain(paper);
@@ -50,7 +54,10 @@ describe('a new block', () => {
 
 test.each([
   [{ name: 'Eca', paper }, 'The name is "Eca", but must be the paper\'s short name in kebab-case, such as "eca" or "channel-gate".'],
-  [{ name: 'eca', paper, className: 'eca' }, 'The class is "eca", but must be in PascalCase, ASCII letters and digits only, such as "EfficientChannelAttention".'],
+  [
+    { name: 'eca', paper, className: 'eca' },
+    'The class is "eca", but must be in PascalCase, ASCII letters and digits only, such as "EfficientChannelAttention".',
+  ],
   [{ name: 'eca', paper: 'arxiv' }, 'The paper is "arxiv", but must be an https URL, such as https://arxiv.org/abs/1910.03151.'],
   [{ name: 'se', paper }, 'packages/se exists. Choose another name, or remove the folder first.'],
 ])('refuses %j', (block, message) => {

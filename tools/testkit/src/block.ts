@@ -78,7 +78,12 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const y = random(model.outputs[0].shape.map((size, axis) => size ?? input[axis]) as number[], 7);
       const before = layer.trainableWeights.map((weight) => weight.read().dataSync().slice());
       await model.fit(random(input), y, { epochs: 3, batchSize: input[0], verbose: 0 });
-      const still = layer.trainableWeights.filter((weight, i) => weight.read().dataSync().every((value, j) => value === before[i][j]));
+      const still = layer.trainableWeights.filter((weight, i) =>
+        weight
+          .read()
+          .dataSync()
+          .every((value, j) => value === before[i][j]),
+      );
       expect(still.map((weight) => pathOf(weight)).filter((name) => !inert.includes(name))).toEqual([]);
     });
 
@@ -124,13 +129,19 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       expect(layer.countParams()).toBe(layer.cost(input).params + layer.nonTrainableWeights.reduce((sum, weight) => sum + weight.read().size, 0));
     });
 
-    test.each([[{ nonsense: 1 }, /unknown option "nonsense" \(received 1\).*The options are /] as const, ...spec.refused])('refuses the options %j', (settings, message) => {
-      expect(() => built(settings as O)).toThrow(message);
-    });
+    test.each([[{ nonsense: 1 }, /unknown option "nonsense" \(received 1\).*The options are /] as const, ...spec.refused])(
+      'refuses the options %j',
+      (settings, message) => {
+        expect(() => built(settings as O)).toThrow(message);
+      },
+    );
 
-    test.each([...spec.refusedInputs, [[...input.slice(0, -1), 0], /the number of channels, its last axis, must be known and at least 1/] as const])('refuses an input of shape %j', (shape, message) => {
-      expect(() => create(options).apply(tfl.input({ batchShape: [...shape] }))).toThrow(message);
-    });
+    test.each([...spec.refusedInputs, [[...input.slice(0, -1), 0], /the number of channels, its last axis, must be known and at least 1/] as const])(
+      'refuses an input of shape %j',
+      (shape, message) => {
+        expect(() => create(options).apply(tfl.input({ batchShape: [...shape] }))).toThrow(message);
+      },
+    );
   });
 }
 
@@ -168,8 +179,17 @@ function loadElsewhere(name: string, artifacts: tf.io.ModelArtifacts, x: tf.Tens
     const output = Array.from(model.predict(tf.tensor(x, shape)).dataSync());
     console.log(JSON.stringify({ output, config: model.layers.at(-1).getConfig() }));`;
   const { weightData, ...rest } = artifacts;
-  const stdin = JSON.stringify({ artifacts: rest, weights: Buffer.from(weightData as ArrayBuffer).toString('base64'), x: Array.from(x.dataSync()), shape: x.shape });
-  const stdout = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { input: stdin, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  const stdin = JSON.stringify({
+    artifacts: rest,
+    weights: Buffer.from(weightData as ArrayBuffer).toString('base64'),
+    x: Array.from(x.dataSync()),
+    shape: x.shape,
+  });
+  const stdout = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+    input: stdin,
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as { output: number[]; config: object };
 }
 

@@ -13,7 +13,8 @@ import { onEachBackend } from './backends.ts';
 export function testGoldens(folder: string, adapters: Readonly<Record<string, FromTorch>>): void {
   const files = existsSync(folder) ? goldensIn([folder]) : [];
   if (files.length === 0) {
-    test('equals the official implementation', () => expect.fail(`no golden yet: put a .safetensors file of the official implementation into ${folder}`));
+    test('equals the official implementation', () =>
+      expect.fail(`no golden yet: put a .safetensors file of the official implementation into ${folder}`));
     return;
   }
   onEachBackend((backend) => {

@@ -13,6 +13,10 @@ export function testReadme(folder: string): void {
     const readme = readFileSync(path.join(folder, 'README.md'), 'utf8');
     const program = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code).join('\n');
     expect(program, 'the README has a ```ts example').not.toBe('');
-    execFileSync(process.execPath, ['--input-type=module-typescript', '--eval', program], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+    execFileSync(process.execPath, ['--input-type=module-typescript', '--eval', program], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
   });
 }

@@ -11,7 +11,12 @@ testBlock({
   input: [2, 5, 7, 6],
   options: { gate: 'hardSigmoid' },
   costs: [[{}, [1, 14, 14, 256], 65_792, 65_536]],
-  refused: [[{ gate: 'softmax' }, 'TemplateBlock: option "gate" is "softmax", but must be "sigmoid" or "hardSigmoid". Leave it out for the default, "sigmoid".']],
+  refused: [
+    [
+      { gate: 'softmax' },
+      'TemplateBlock: option "gate" is "softmax", but must be "sigmoid" or "hardSigmoid". Leave it out for the default, "sigmoid".',
+    ],
+  ],
   refusedInputs: [[[null, 7, 6], /of rank 3, but must be \[N, height, width, channels\]/]],
 });
 

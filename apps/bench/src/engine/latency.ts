@@ -1,4 +1,4 @@
-import { tidy } from '@tensorflow/tfjs-core';
+import { clone, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { agreementOf } from './agreement.ts';
 import type { Forward, Match } from './match.ts';
 import type { MemoryGauge } from './memory.ts';
@@ -48,7 +48,7 @@ const FORWARDS_FOR_MEMORY = 3;
  * @throws where the output is wrong: a wrong block is not timed
  */
 export async function measureLatency(match: Match, { timeMs, gauge, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
-  const runOf = (forward: Forward): Run => () => tidy(() => forward(match.input));
+  const runOf = (forward: Forward): Run => () => tidy(() => ownOutput(forward(match.input), match.input));
   const subject = runOf(match.subject);
   // What reading back needs must not count as the first run.
   await settle(match.input);
@@ -70,6 +70,11 @@ export async function measureLatency(match: Match, { timeMs, gauge, onProgress =
     ...cost,
     baseline: { ...summaryOf(paired.baseline), ...ratioOf(paired), difference, ...(await workOf(baseline)) },
   };
+}
+
+/** The output as a tensor that can be disposed without the input, which an identity gives back. */
+function ownOutput(output: Tensor, input: Tensor): Tensor {
+  return output === input ? clone(output) : output;
 }
 
 async function differenceOf(subject: Run, baseline: Run): Promise<number> {

@@ -119,8 +119,7 @@ export abstract class Block<O extends object> extends layers.Layer {
   override build(inputShape: LayerShape): void {
     const shape = onlyShape(inputShape, this.title);
     this.check(shape);
-    // Variables outlive the tidy, the tensors of their initial values do not.
-    tidy(() => this.define(new WeightScope((spec) => this.#create(spec)), shape));
+    this.define(new WeightScope((spec) => this.#create(spec)), shape);
     this.#channels = shape.at(-1)!;
     this.built = true;
   }

@@ -353,7 +353,7 @@ describe('cost', () => {
   });
 
   test('does not change the names of later layers', () => {
-    const number = (layer: TestGate) => Number(layer.name.split('_').at(-1));
+    const number = (layer: TestGate) => Number(/\d+$/.exec(layer.name)?.[0]);
     const first = gate();
     first.cost([1, 4, 4, 3]);
     expect(number(gate())).toBe(number(first) + 1);
@@ -396,6 +396,11 @@ describe('attentionMaps', () => {
 test('nothing leaks: a layer holds its weights, and no other tensor', () => {
   const x = random([2, 3, 5, 4]);
   const before = tf.memory().numTensors;
+  const built = new TestPair();
+  built.build(x.shape);
+  expect(tf.memory().numTensors).toBe(before + built.weights.length);
+  tf.dispose(built.weights.map((weight) => weight.read()));
+
   const layer = new TestPair();
   tf.dispose(layer.attentionMaps(x));
   expect(tf.memory().numTensors).toBe(before + layer.weights.length);

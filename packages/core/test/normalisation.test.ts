@@ -2,12 +2,13 @@ import { batchNormInference, batchNormTraining, layerNorm, momentsOf, parts, Wei
 import { closeTo, onEachBackend, random } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { expectSame, normal, type Operation } from './plain.ts';
+import { expectSame, normal, toTensor, type Operation } from './plain.ts';
 
 const SHAPES = [
   [3, 5, 7, 3],
   [1, 3, 1, 33],
   [3, 7],
+  [5, 1],
   [3, 7, 20],
   [2, 2, 3, 5, 16],
 ];
@@ -52,7 +53,10 @@ onEachBackend((backend) => {
   // The last is large enough for the other formulation on wasm.
   test.each([...SHAPES, [1, 17, 23, 33]].map((shape) => [shape]))('batch norm of %j at inference', async (shape) => {
     const channels = shape.at(-1)!;
-    const moments = () => ({ mean: tf.linspace(-1, 1, channels), variance: tf.linspace(0.1, 2, channels) });
+    const moments = () => ({
+      mean: toTensor(normal([channels], 4)) as tf.Tensor1D,
+      variance: tf.square(toTensor(normal([channels], 5))) as tf.Tensor1D,
+    });
     const plain: Operation = (x, gamma, beta) => {
       const { mean, variance } = moments();
       return tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-3))), gamma), beta);

@@ -51,7 +51,7 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
   const faults: string[] = [];
   for (const spec of specs) {
     const key = sources.get(spec.path)!;
-    const found = Object.hasOwn(state, key) ? state[key] : undefined;
+    const found: StateTensor | undefined = state[key];
     const expected = torchShape(spec);
     if (!found) faults.push(`"${key}" [${expected.join(', ')}] is missing`);
     else if (!fits(found.shape, spec)) faults.push(`"${key}" has shape [${found.shape.join(', ')}], but must be [${expected.join(', ')}]`);

@@ -88,7 +88,7 @@ function step(layer: Block<object>, tensors: StateDict, training: boolean) {
   const loss = (x: tf.Tensor): tf.Scalar => {
     outputs = [layer.apply(x, { training })].flat() as tf.Tensor[];
     for (const output of outputs) tf.keep(output);
-    return tf.addN(outputs.map((output, i) => tf.sum(tf.mul(output, probes[i])))) as tf.Scalar;
+    return tf.addN(outputs.map((output, i) => tf.sum<tf.Scalar>(tf.mul(output, probes[i]))));
   };
   const [inputGradient, ...weightGradients] = tf.grads(loss)([input, ...weights]);
   // Kept over the gradient, and now to go with the scope.

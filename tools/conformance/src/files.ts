@@ -10,7 +10,7 @@ export function goldensIn(paths: readonly string[]): string[] {
       const inside = readdirSync(given, { recursive: true, encoding: 'utf8' });
       return inside.filter((name) => name.endsWith('.safetensors')).map((name) => path.join(given, name));
     })
-    .sort();
+    .toSorted();
 }
 
 /** Reads a golden file; see {@link parseGolden}. */

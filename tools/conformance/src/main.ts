@@ -46,7 +46,7 @@ async function runFile(file: string, adapters: Adapters, backend: (typeof BACKEN
     const golden = readGolden(file);
     name = golden.name;
     const adapter = adapters.get(golden.block);
-    if (!adapter) throw new Error(`no package declares the block "${golden.block}"; declared are ${[...adapters.keys()].sort().join(', ')}`);
+    if (!adapter) throw new Error(`no package declares the block "${golden.block}"; declared are ${[...adapters.keys()].toSorted().join(', ')}`);
     owner = adapter.package;
     return { file, name, package: owner, ...(await compareWithGolden(golden, await adapter.load(), backend)) };
   } catch (error) {

@@ -75,9 +75,12 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const layer = create(options);
       const model = modelOf(layer, input);
       model.compile({ optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError' });
-      const y = random(model.outputs[0].shape.map((size, axis) => size ?? input[axis]) as number[], 7);
+      const y = random(
+        model.outputs[0].shape.map<number>((size, axis) => size ?? input[axis]),
+        7,
+      );
       const before = layer.trainableWeights.map((weight) => weight.read().dataSync().slice());
-      await model.fit(random(input), y, { epochs: 3, batchSize: input[0], verbose: 0 });
+      await model.fit(random(input), y, { epochs: 3, batchSize: input[0] });
       const still = layer.trainableWeights.filter((weight, i) =>
         weight
           .read()
@@ -93,7 +96,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const weights = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
       const x = tf.variable(random(input, 3));
       const probe = random((layer.apply(x) as tf.Tensor).shape, 5);
-      const loss = () => tf.sum(tf.mul(layer.apply(x) as tf.Tensor, probe)) as tf.Scalar;
+      const loss = () => tf.sum<tf.Scalar>(tf.mul(layer.apply(x) as tf.Tensor, probe));
       const { grads } = tf.variableGrads(loss, [x, ...weights]);
       for (const variable of [x, ...weights]) {
         const name = variable === x ? 'input' : variable.name;
@@ -112,7 +115,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
         tf.dispose(layer.apply(x) as tf.Tensor);
         tf.dispose(layer.attentionMaps(x));
         layer.cost(input);
-        optimizer.minimize(() => tf.mean(tf.square(layer.apply(x, { training: true }) as tf.Tensor)) as tf.Scalar);
+        optimizer.minimize(() => tf.mean<tf.Scalar>(tf.square(layer.apply(x, { training: true }) as tf.Tensor)));
       };
       use();
       const { numTensors, numDataBuffers } = tf.memory();

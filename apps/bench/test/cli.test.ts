@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -96,10 +96,13 @@ describe('a run', () => {
   });
 
   it('prints the results where they cannot be written', async () => {
-    const { code, stdout, stderr } = await bench(['latency', '--backend', 'cpu', '--budget', '1', '--blocks', 'Right', '--json', '/dev/full']);
+    // By a link: a mistake here must replace the link, not the device.
+    const full = join(temporary(), 'full.json');
+    symlinkSync('/dev/full', full);
+    const { code, stdout, stderr } = await bench(['latency', '--backend', 'cpu', '--budget', '1', '--blocks', 'Right', '--json', full]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^Right /m);
-    expect(stderr).toContain('could not be written to /dev/full: the disk is full');
+    expect(stderr).toContain(`could not be written to ${full}: the disk is full`);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -70,6 +70,9 @@ describe('a results file', () => {
   });
 
   it('that finds the disk full gives an error that says so', () => {
-    expect(() => writeRun('/dev/full', run)).toThrow('The results could not be written to /dev/full: the disk is full. Free some space, or name another file with --json FILE.');
+    // By a link: a mistake here must replace the link, not the device.
+    const full = join(dir, 'full.json');
+    symlinkSync('/dev/full', full);
+    expect(() => writeRun(full, run)).toThrow(`The results could not be written to ${full}: the disk is full. Free some space, or name another file with --json FILE.`);
   });
 });

@@ -49,7 +49,8 @@ async function pack(out: string, installation: Installation): Promise<void> {
 async function measure(options: Options, args: readonly string[], installation: Installation): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = () => interrupt.abort(new Error('interrupted'));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  // Every time, not once: npm passes on the Ctrl-C that the terminal has already sent to all.
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const startedAt = new Date();
   const field = await fieldOf(installation.packages);
   // Checked before anything is measured: names, and the images.

@@ -17,13 +17,16 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the benchmark over the fixture's packages; `interruptAt` is a file at whose appearance it gets Ctrl-C. */
+/** Runs the benchmark over the fixture's packages; `interruptAt` is a file at whose appearance it gets Ctrl-C, twice, as npm does it. */
 async function bench(args: string[], { program = [process.execPath, join(FIXTURE, 'main.ts')], env = process.env, interruptAt = '' } = {}): Promise<Ended> {
   const child = spawn(program[0]!, [...program.slice(1), ...args], { env: { ...env, SACCADE_TEST_MARKER: interruptAt || '/dev/null' } });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (output.stdout += chunk));
   child.stderr.on('data', (chunk) => (output.stderr += chunk));
-  const watch = setInterval(() => interruptAt && existsSync(interruptAt) && child.kill('SIGINT'), 50);
+  let interrupts = 0;
+  const watch = setInterval(() => {
+    if (interruptAt && interrupts < 2 && existsSync(interruptAt)) interrupts += Number(child.kill('SIGINT'));
+  }, 20);
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   clearInterval(watch);
   return { code, ...output };

@@ -4,7 +4,7 @@ export { crissCross, crissCrossRows } from './attention/criss-cross.js';
 export { byTiles, type TileFunction, type TileGradient } from './attention/tiles.js';
 export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { channelDropout } from './dropout.js';
-export { BlockError, either, nearest, show } from './errors.js';
+export { BlockError, either, nearest, show, showShape } from './errors.js';
 export { scale } from './gating.js';
 export { differentiable } from './gradient.js';
 export { linear, matMul, transposeLast } from './matmul.js';

@@ -6,7 +6,22 @@
  * Equals timm's `SEModule` and torchvision's `SqueezeExcitation`. The paper leaves the biases out, all released networks have them:
  * `useBias: false` is the paper's form.
  */
-import { ACTIVATIONS, Block, GATES, globalAvgPool, option, parts, reducedChannels, scale, type Activation, type BlockArgs, type Gate, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import {
+  ACTIVATIONS,
+  Block,
+  GATES,
+  globalAvgPool,
+  option,
+  parts,
+  reducedChannels,
+  scale,
+  type Activation,
+  type BlockArgs,
+  type Gate,
+  type Schema,
+  type Shape,
+  type WeightScope,
+} from '@saccade/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
@@ -52,8 +67,16 @@ export class SqueezeExcite extends Block<SqueezeExciteOptions> {
     const width = this.options.width ?? reducedChannels(this.title, channels, this.options);
     const { useBias } = this.options;
     // He et al.'s initialisation over the outputs, as in the networks that carry the block.
-    this.reduce = parts.dense(weights.at('reduce'), channels, width, { useBias, kernelInitializer: parts.heNormal(width), biasInitializer: initializers.zeros() });
-    this.expand = parts.dense(weights.at('expand'), width, channels, { useBias, kernelInitializer: parts.heNormal(channels), biasInitializer: initializers.zeros() });
+    this.reduce = parts.dense(weights.at('reduce'), channels, width, {
+      useBias,
+      kernelInitializer: parts.heNormal(width),
+      biasInitializer: initializers.zeros(),
+    });
+    this.expand = parts.dense(weights.at('expand'), width, channels, {
+      useBias,
+      kernelInitializer: parts.heNormal(channels),
+      biasInitializer: initializers.zeros(),
+    });
   }
 
   override forward(x: Tensor): Tensor {

@@ -20,20 +20,27 @@ export interface SEModuleArguments {
  * @throws BlockError for an unknown argument, or a state dict that does not fit
  */
 export function fromTorch({ config, state }: TorchSource<SEModuleArguments>): SqueezeExcite {
-  const { channels, rd_ratio, rd_channels, rd_divisor, bias, act, gate, reduction } = readArguments(
-    'SEModule',
-    config,
-    ['channels', 'rd_ratio', 'rd_channels', 'rd_divisor', 'bias', 'act', 'gate', 'reduction'],
-    ['channels'],
-  );
-  const width: SqueezeExciteOptions =
-    rd_channels !== undefined ? { width: rd_channels } : reduction !== undefined ? { reduction } : { reduction: 1 / (rd_ratio ?? 1 / 16), divisor: rd_divisor ?? 8 };
-  const layer = squeezeExcite({
-    ...width,
-    useBias: bias ?? 'fc1.bias' in state,
-    activation: act ?? 'relu',
-    gate: gate === 'hard_sigmoid' ? 'hardSigmoid' : 'sigmoid',
-  });
+  const {
+    channels,
+    rd_ratio,
+    rd_channels,
+    rd_divisor,
+    bias,
+    act = 'relu',
+    gate = 'sigmoid',
+    reduction,
+  } = readArguments('SEModule', config, ['channels', 'rd_ratio', 'rd_channels', 'rd_divisor', 'bias', 'act', 'gate', 'reduction'], ['channels']);
   const names = 'fc.0.weight' in state ? { reduce: 'fc.0', expand: 'fc.2' } : { reduce: 'fc1', expand: 'fc2' };
+  const layer = squeezeExcite({
+    ...bottleneck({ rd_ratio, rd_channels, rd_divisor, reduction }),
+    useBias: bias ?? `${names.reduce}.bias` in state,
+    activation: act,
+    gate: gate === 'hard_sigmoid' ? 'hardSigmoid' : gate,
+  });
   return fromStateDict(layer, [null, null, null, channels], state, names);
+}
+
+function bottleneck({ rd_ratio = 1 / 16, rd_channels, rd_divisor = 8, reduction }: Partial<SEModuleArguments>): SqueezeExciteOptions {
+  if (rd_channels !== undefined) return { width: rd_channels };
+  return reduction === undefined ? { reduction: 1 / rd_ratio, divisor: rd_divisor } : { reduction };
 }

@@ -20,14 +20,20 @@ testBlock({
     [{ reduction: 0 }, 'SqueezeExcite: option "reduction" is 0, but must be a number > 0. Leave it out for the default, 16.'],
     [{ reduction: 24 }, 'SqueezeExcite: reduction 24 leaves no channel of 12. Give a reduction of at most 12, or set the width another way.'],
     [{ width: 2.5 }, 'SqueezeExcite: option "width" is 2.5, but must be a whole number ≥ 1, or null. Leave it out for the default, null.'],
-    [{ gate: 'hard_sigmoid' }, 'SqueezeExcite: option "gate" is "hard_sigmoid", but must be "sigmoid" or "hardSigmoid". Leave it out for the default, "sigmoid".'],
+    [
+      { gate: 'hard_sigmoid' },
+      'SqueezeExcite: option "gate" is "hard_sigmoid", but must be "sigmoid" or "hardSigmoid". Leave it out for the default, "sigmoid".',
+    ],
     [
       { reducton: 4 },
       'SqueezeExcite: unknown option "reducton" (received 4). Did you mean "reduction"? The options are reduction, width, divisor, minChannels, useBias, activation, gate.',
     ],
   ],
   refusedInputs: [
-    [[null, 7, 12], 'SqueezeExcite: the input has shape [null, 7, 12], of rank 3, but must be [N, height, width, channels]. Add or remove axes with tf.reshape.'],
+    [
+      [null, 7, 12],
+      'SqueezeExcite: the input has shape [null, 7, 12], of rank 3, but must be [N, height, width, channels]. Add or remove axes with tf.reshape.',
+    ],
   ],
 });
 

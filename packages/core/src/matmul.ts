@@ -51,7 +51,7 @@ export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D
   const [inputs, units] = kernel.shape;
   const dots = units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES && getBackend() === 'wasm';
   return tidy(() => {
-    const rows = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]) as Tensor2D;
+    const rows: Tensor2D = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]);
     const y = dots ? dotProducts(rows, kernel, bias) : bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
     return reshape(y, [...x.shape.slice(0, -1), units]) as T;
   });
@@ -78,8 +78,9 @@ function dotProducts(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined):
   const y = differentiable(
     [x, kernel],
     (x, kernel) => {
-      const taps = reshape(kernel, [1, DOT_TAPS, lanes, 1]) as Tensor4D;
-      const quarters = depthwiseConv2d(reshape(x, [1, 1, rows * DOT_TAPS, lanes]) as Tensor4D, taps, [1, DOT_TAPS], 'valid');
+      const taps: Tensor4D = reshape(kernel, [1, DOT_TAPS, lanes, 1]);
+      const quads: Tensor4D = reshape(x, [1, 1, rows * DOT_TAPS, lanes]);
+      const quarters = depthwiseConv2d(quads, taps, [1, DOT_TAPS], 'valid');
       return nativeMatMul(reshape(quarters, [rows, lanes]), ones([lanes, 1]));
     },
     (dy, [x, kernel]) => [mul(dy, reshape(kernel, [1, inputs])), reshape(sumOverPositions(mul(x, dy)), [inputs, 1])],

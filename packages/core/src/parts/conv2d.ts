@@ -1,4 +1,4 @@
-import { conv2d as convolve, fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { conv2d as convolve, fused, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { Weight, WeightScope } from '../weights.js';
 import { pytorchUniform, type Initializer } from './initializers.js';
 
@@ -38,7 +38,9 @@ export function conv2d(weights: WeightScope, inputs: number, filters: number, op
   // PyTorch's padding: the same on all sides, whatever the stride.
   const pad = (kernelSize - 1) / 2;
   const apply = (x: Tensor4D): Tensor4D => convolve(x, kernel.read() as Tensor4D, stride, pad);
-  const applyWithBias = (x: Tensor4D): Tensor4D =>
-    fused.conv2d({ x, filter: kernel.read() as Tensor4D, strides: stride, pad, bias: bias!.read() as Tensor1D });
-  return Object.assign(bias ? applyWithBias : apply, { kernel, bias, macs: (positions: number) => positions * fanIn * filters });
+  const applyWithBias =
+    (bias: Weight) =>
+    (x: Tensor4D): Tensor4D =>
+      fused.conv2d({ x, filter: kernel.read() as Tensor4D, strides: stride, pad, bias: bias.read() });
+  return Object.assign(bias ? applyWithBias(bias) : apply, { kernel, bias, macs: (positions: number) => positions * fanIn * filters });
 }

@@ -13,7 +13,7 @@ import { globalAvgPool } from './global.js';
  */
 export function attentionPool(x: Tensor, attention: Tensor2D): Tensor2D {
   const positions = positionsOf(x);
-  const rows = (x: Tensor) => reshape(x, [x.shape[0], positions, channelsOf(x)]) as Tensor3D;
+  const rows = (x: Tensor): Tensor3D => reshape(x, [x.shape[0], positions, channelsOf(x)]);
   return differentiable(
     [x, attention],
     (x, attention) => {

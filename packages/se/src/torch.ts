@@ -20,19 +20,11 @@ export interface SEModuleArguments {
  * @throws BlockError for an unknown argument, or a state dict that does not fit
  */
 export function fromTorch({ config, state }: TorchSource<SEModuleArguments>): SqueezeExcite {
-  const {
-    channels,
-    rd_ratio,
-    rd_channels,
-    rd_divisor,
-    bias,
-    act = 'relu',
-    gate = 'sigmoid',
-    reduction,
-  } = readArguments('SEModule', config, ['channels', 'rd_ratio', 'rd_channels', 'rd_divisor', 'bias', 'act', 'gate', 'reduction'], ['channels']);
+  const known = ['channels', 'rd_ratio', 'rd_channels', 'rd_divisor', 'bias', 'act', 'gate', 'reduction'] as const;
+  const { channels, bias, act = 'relu', gate = 'sigmoid' } = readArguments('SEModule', config, known, ['channels']);
   const names = 'fc.0.weight' in state ? { reduce: 'fc.0', expand: 'fc.2' } : { reduce: 'fc1', expand: 'fc2' };
   const layer = squeezeExcite({
-    ...bottleneck({ rd_ratio, rd_channels, rd_divisor, reduction }),
+    ...bottleneck(config),
     useBias: bias ?? `${names.reduce}.bias` in state,
     activation: act,
     gate: gate === 'hard_sigmoid' ? 'hardSigmoid' : gate,
@@ -40,7 +32,9 @@ export function fromTorch({ config, state }: TorchSource<SEModuleArguments>): Sq
   return fromStateDict(layer, [null, null, null, channels], state, names);
 }
 
-function bottleneck({ rd_ratio = 1 / 16, rd_channels, rd_divisor = 8, reduction }: Partial<SEModuleArguments>): SqueezeExciteOptions {
+function bottleneck({ channels, rd_ratio = 1 / 16, rd_channels, rd_divisor = 8, reduction }: SEModuleArguments): SqueezeExciteOptions {
   if (rd_channels !== undefined) return { width: rd_channels };
-  return reduction === undefined ? { reduction: 1 / rd_ratio, divisor: rd_divisor } : { reduction };
+  if (reduction !== undefined) return { reduction };
+  // timm's make_divisible, which multiplies by the ratio: dividing by its inverse may round to another width.
+  return { width: Math.max(rd_divisor, Math.floor((channels * rd_ratio) / rd_divisor + 1 / 2) * rd_divisor) };
 }

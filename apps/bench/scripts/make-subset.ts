@@ -21,7 +21,7 @@ write('t10k', pick(test, 1000 / classes));
 function pick(images: ImageSet, perClass: number): { images: ImageSet; indices: number[] } {
   const indices = Array.from({ length: classes }, (_, label) => {
     const members = [...images.labels.keys()].filter((index) => images.labels[index] === label);
-    return Array.from({ length: perClass }, (_, i) => members[Math.floor((i * members.length) / perClass)]!);
+    return Array.from({ length: perClass }, (_, i) => members[Math.floor((i * members.length) / perClass)]);
   }).flat();
   return { images, indices: indices.toSorted((a, b) => a - b) };
 }
@@ -29,7 +29,10 @@ function pick(images: ImageSet, perClass: number): { images: ImageSet; indices: 
 function write(split: string, { images, indices }: ReturnType<typeof pick>): void {
   const size = images.height * images.width;
   const pixels = Uint8Array.from(indices.flatMap((index) => [...images.pixels.subarray(index * size, (index + 1) * size)]));
-  const labels = Uint8Array.from(indices, (index) => images.labels[index]!);
-  const files = { [`${split}-images-idx3-ubyte`]: writeIdx([indices.length, images.height, images.width], pixels), [`${split}-labels-idx1-ubyte`]: writeIdx([indices.length], labels) };
+  const labels = Uint8Array.from(indices, (index) => images.labels[index]);
+  const files = {
+    [`${split}-images-idx3-ubyte`]: writeIdx([indices.length, images.height, images.width], pixels),
+    [`${split}-labels-idx1-ubyte`]: writeIdx([indices.length], labels),
+  };
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(OUT, `${name}.gz`), gzipSync(bytes, { level: 9 }));
 }

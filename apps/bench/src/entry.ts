@@ -15,6 +15,7 @@ export type BenchLayer = layers.Layer & {
  *
  * @throws for a path that the layer does not have, naming those it has
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the entry knows the ranks of its layer's weights
 export type WeightReader = <T extends Tensor = Tensor>(path: string) => T;
 
 /**

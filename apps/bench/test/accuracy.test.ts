@@ -36,11 +36,15 @@ describe('accuracy', () => {
       const host = network.layers.filter((layer) => !(layer instanceof Scaled));
       const blocks = network.layers.length - host.length;
       const weighted = host.filter((layer) => layer.weights.length > 0);
-      return { blocks, values: Object.fromEntries(weighted.map((layer) => [layer.name, layer.getWeights().map((weight) => [...weight.dataSync()])])) };
+      return {
+        blocks,
+        values: Object.fromEntries(weighted.map((layer) => [layer.name, layer.getWeights().map((weight) => Array.from(weight.dataSync()))])),
+      };
     };
     const plain = hostWeights(null);
     const expected = { branch: 3, inner: 3, stage: 2, head: 1 };
-    for (const [slot, blocks] of Object.entries(expected)) expect(hostWeights(slot as keyof typeof expected)).toEqual({ blocks, values: plain.values });
+    for (const [slot, blocks] of Object.entries(expected))
+      expect(hostWeights(slot as keyof typeof expected)).toEqual({ blocks, values: plain.values });
     expect(plain.blocks).toBe(0);
     expect(Object.keys(plain.values)).toHaveLength(19);
   });

@@ -18,8 +18,11 @@ interface Ended {
 }
 
 /** Runs the benchmark over the fixture's packages; `interruptAt` is a file at whose appearance it gets Ctrl-C, twice, as npm does it. */
-async function bench(args: string[], { program = [process.execPath, join(FIXTURE, 'main.ts')], env = process.env, interruptAt = '' } = {}): Promise<Ended> {
-  const child = spawn(program[0]!, [...program.slice(1), ...args], { env: { ...env, SACCADE_TEST_MARKER: interruptAt || '/dev/null' } });
+async function bench(
+  args: string[],
+  { program = [process.execPath, join(FIXTURE, 'main.ts')], env = process.env, interruptAt = '' } = {},
+): Promise<Ended> {
+  const child = spawn(program[0], [...program.slice(1), ...args], { env: { ...env, SACCADE_TEST_MARKER: interruptAt || '/dev/null' } });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (output.stdout += chunk));
   child.stderr.on('data', (chunk) => (output.stderr += chunk));
@@ -49,7 +52,14 @@ describe('the command line', () => {
 
   it('is read', () => {
     expect(parseOptions(['latency', '--shapes', '1x56x56x256,2x8x4', '--blocks=se, gc', '--budget', '1.5'])).toMatchObject({
-      command: 'latency', backend: 'auto', blocks: ['se', 'gc'], shapes: [[1, 56, 56, 256], [2, 8, 4]], budgetSeconds: 1.5,
+      command: 'latency',
+      backend: 'auto',
+      blocks: ['se', 'gc'],
+      shapes: [
+        [1, 56, 56, 256],
+        [2, 8, 4],
+      ],
+      budgetSeconds: 1.5,
     });
     expect(parseOptions([])).toMatchObject({ command: 'compare', data: 'subset' });
   });
@@ -63,7 +73,10 @@ describe('the command line', () => {
 
 describe('discovery', () => {
   it('finds the packages that name a bench file, and only these', async () => {
-    expect(discover(FIXTURE).map(({ name, version }) => [name, version])).toEqual([['@fixture/broken', '1.0.0'], ['@fixture/scaled', '1.2.3']]);
+    expect(discover(FIXTURE).map(({ name, version }) => [name, version])).toEqual([
+      ['@fixture/broken', '1.0.0'],
+      ['@fixture/scaled', '1.2.3'],
+    ]);
     const own = discover(join(import.meta.dirname, '../../..'));
     expect(own.map(({ name }) => name)).toContain('@saccade/se');
     expect(() => entriesOf('@fixture/x', { default: [{ block: 'X' }] })).toThrow('@fixture/x: its bench file must default-export a list of entries');
@@ -79,9 +92,24 @@ describe('a run', () => {
     expect(environment).toMatchObject({ backend: 'cpu', software: false, interrupted: false, budgetSeconds: 1 });
     expect(environment.versions).toMatchObject({ node: process.versions.node, '@tensorflow/tfjs-core': '4.22.0', '@fixture/scaled': '1.2.3' });
     const [right, wrong, vast] = results;
-    expect(right).toMatchObject({ kind: 'latency', block: 'Right', package: '@fixture/scaled', backend: 'cpu', shape: [1, 4, 4, 8], kernels: 2, params: 16 });
+    expect(right).toMatchObject({
+      kind: 'latency',
+      block: 'Right',
+      package: '@fixture/scaled',
+      backend: 'cpu',
+      shape: [1, 4, 4, 8],
+      kernels: 2,
+      params: 16,
+    });
     expect(right).toHaveProperty('peakBytes', expect.any(Number));
-    expect(wrong).toEqual({ kind: 'latency', block: 'Wrong', package: '@fixture/scaled', backend: 'cpu', shape: [1, 4, 4, 8], error: expect.stringContaining('wrong output') });
+    expect(wrong).toEqual({
+      kind: 'latency',
+      block: 'Wrong',
+      package: '@fixture/scaled',
+      backend: 'cpu',
+      shape: [1, 4, 4, 8],
+      error: expect.stringContaining('wrong output'),
+    });
     expect(vast).toMatchObject({ medianMs: expect.any(Number), baselineRefused: expect.stringContaining('16.0 GiB') });
     expect(stdout).toMatch(/Wrong +wrong output/);
   });
@@ -94,7 +122,7 @@ describe('a run', () => {
     const { environment, results } = readRun(json);
     expect(environment.interrupted).toBe(true);
     expect(results.map(({ block }) => block)).toEqual(['@fixture/broken', 'Right', 'Wrong', 'Vast']);
-    expect(results[0]!.error).toBe('its bench file cannot be loaded: this file cannot be loaded');
+    expect(results[0].error).toBe('its bench file cannot be loaded: this file cannot be loaded');
     expect(stdout).toMatch(/^Right /m);
   });
 
@@ -115,7 +143,10 @@ describe('a packed benchmark', () => {
     expect(await bench(['pack', '--out', out])).toMatchObject({ code: 0, stderr: '' });
     const json = join(temporary(), 'run.json');
     const program = [join(out, 'saccade-bench')];
-    const { code } = await bench(['latency', '--backend', 'wasm', '--budget', '1', '--blocks', 'Right', '--json', json], { program, env: { PATH: '/usr/bin:/bin' } });
+    const { code } = await bench(['latency', '--backend', 'wasm', '--budget', '1', '--blocks', 'Right', '--json', json], {
+      program,
+      env: { PATH: '/usr/bin:/bin' },
+    });
     expect(code).toBe(0);
     expect(readRun(json).environment.versions).toHaveProperty('@fixture/scaled', '1.2.3');
     expect(await bench(['pack', '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('is not empty') });

@@ -19,7 +19,7 @@ describe('sampling', () => {
     const log: string[] = [];
     const busy = (name: string, ms: number) => () => {
       log.push(name);
-      for (const end = performance.now() + ms; performance.now() < end; );
+      for (const end = performance.now() + ms; performance.now() < end;);
       return scalar(0);
     };
     const samples = await takeSamples(busy('A', 25), busy('B', 50), 500, () => undefined);
@@ -44,25 +44,42 @@ describe('sampling', () => {
 
 describe('latency', () => {
   it('measures a right block, and says what it costs', async () => {
-    const { samples, baseline, ...figures } = await measureLatency(await matchOf(right!, [1, 4, 4, 8]), { timeMs: 1, gauge });
+    const { samples, baseline, ...figures } = await measureLatency(await matchOf(right, [1, 4, 4, 8]), { timeMs: 1, gauge });
     expect(figures).toMatchObject({ peakBytes: 42, kernels: 2, params: 16, macs: 0 });
     expect(baseline).toMatchObject({ kernels: 2 });
     expect(samples.length).toBeGreaterThanOrEqual(3);
   });
 
   it('times no wrong block', async () => {
-    await expect(measureLatency(await matchOf(wrong!, [1, 4, 4, 8]), { timeMs: 1, gauge })).rejects.toThrow(/wrong output: it differs from the baseline's by up to \d\.\d+, where/);
+    await expect(measureLatency(await matchOf(wrong, [1, 4, 4, 8]), { timeMs: 1, gauge })).rejects.toThrow(
+      /wrong output: it differs from the baseline's by up to \d\.\d+, where/,
+    );
     const input = inputOf([1, 2, 2, 3]);
     let runs = 0;
     const counted = (forward: (x: Tensor) => Tensor): Match => ({ input, baseline: (x) => x, subject: (x) => (runs++, forward(x)) });
-    await expect(measureLatency(counted((x) => mul(x, NaN)), { timeMs: 1, gauge })).rejects.toThrow(/wrong output: its value 0 is NaN/);
-    await expect(measureLatency(counted((x) => reshape(x, [4, 3])), { timeMs: 1, gauge })).rejects.toThrow("its shape is [4, 3], the baseline's [1, 2, 2, 3]");
-    await expect(measureLatency(counted((x) => add(x, 2e-3)), { timeMs: 1, gauge })).rejects.toThrow('wrong output');
+    await expect(
+      measureLatency(
+        counted((x) => mul(x, NaN)),
+        { timeMs: 1, gauge },
+      ),
+    ).rejects.toThrow(/wrong output: its value 0 is NaN/);
+    await expect(
+      measureLatency(
+        counted((x) => reshape(x, [4, 3])),
+        { timeMs: 1, gauge },
+      ),
+    ).rejects.toThrow("its shape is [4, 3], the baseline's [1, 2, 2, 3]");
+    await expect(
+      measureLatency(
+        counted((x) => add(x, 2e-3)),
+        { timeMs: 1, gauge },
+      ),
+    ).rejects.toThrow('wrong output');
     expect(runs).toBeLessThan(20);
   });
 
   it('measures a block alone where its baseline cannot fit', async () => {
-    const { baseline, medianMs } = await measureLatency(await matchOf(vast!, [1, 4, 4, 8]), { timeMs: 1, gauge });
+    const { baseline, medianMs } = await measureLatency(await matchOf(vast, [1, 4, 4, 8]), { timeMs: 1, gauge });
     expect(baseline).toEqual({ refused: 'not run: it needs 16.0 GiB at once, and the limit is 2 GiB' });
     expect(medianMs).toBeGreaterThan(0);
   });

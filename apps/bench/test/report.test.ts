@@ -7,27 +7,83 @@ import { markdownReport, textReport } from '../src/report/report.ts';
 import type { LatencyResult, Run } from '../src/report/schema.ts';
 
 const latency = (block: string, medianMs: number): LatencyResult => ({
-  kind: 'latency', block, package: '@saccade/x', backend: 'webgpu', shape: [1, 56, 56, 256], medianMs, p95Ms: medianMs * 1.1, firstRunMs: 90, kernels: 7,
-  bytesMoved: 9_680_000, peakBytes: 1_500_000, params: 8464, macs: 8192, samples: [medianMs], baselineMedianMs: 2, baselineP95Ms: 3, baselineKernels: 8,
-  baselineBytesMoved: 9_000_000, baselineSamples: [2], ratio: 2 / medianMs, ratioCi95: [1.5, 2.5], difference: 1e-7,
+  kind: 'latency',
+  block,
+  package: '@saccade/x',
+  backend: 'webgpu',
+  shape: [1, 56, 56, 256],
+  medianMs,
+  p95Ms: medianMs * 1.1,
+  firstRunMs: 90,
+  kernels: 7,
+  bytesMoved: 9_680_000,
+  peakBytes: 1_500_000,
+  params: 8464,
+  macs: 8192,
+  samples: [medianMs],
+  baselineMedianMs: 2,
+  baselineP95Ms: 3,
+  baselineKernels: 8,
+  baselineBytesMoved: 9_000_000,
+  baselineSamples: [2],
+  ratio: 2 / medianMs,
+  ratioCi95: [1.5, 2.5],
+  difference: 1e-7,
 });
 const run: Run = {
   environment: {
-    startedAt: '2026-01-02T03:04:05.678Z', durationSeconds: 61, command: ['--backend', 'webgpu'], backend: 'webgpu', device: 'swiftshader', software: true, cpu: 'A CPU', cores: 2,
-    memoryBytes: 2 ** 34, platform: 'linux x64', versions: { node: '24.0.0' }, commit: 'abc', budgetSeconds: 300, data: 'Fashion-MNIST', interrupted: false,
+    startedAt: '2026-01-02T03:04:05.678Z',
+    durationSeconds: 61,
+    command: ['--backend', 'webgpu'],
+    backend: 'webgpu',
+    device: 'swiftshader',
+    software: true,
+    cpu: 'A CPU',
+    cores: 2,
+    memoryBytes: 2 ** 34,
+    platform: 'linux x64',
+    versions: { node: '24.0.0' },
+    commit: 'abc',
+    budgetSeconds: 300,
+    data: 'Fashion-MNIST',
+    interrupted: false,
   },
   results: [
     latency('Slow', 4),
     { kind: 'latency', block: 'Bad', package: '@saccade/y', backend: 'webgpu', shape: [1, 56, 56, 256], error: 'wrong output' },
     latency('Quick', 0.25),
-    { kind: 'accuracy', block: 'none', package: null, backend: 'webgpu', epochs: 3, accuracyMean: 0.8, accuracyCi95: 0.01, stepMs: 40, params: 77754, samples: [] },
-    { kind: 'accuracy', block: 'Quick', package: '@saccade/x', backend: 'webgpu', epochs: 3, accuracyMean: 0.825, accuracyCi95: null, stepMs: 41, params: 78000, samples: [] },
+    {
+      kind: 'accuracy',
+      block: 'none',
+      package: null,
+      backend: 'webgpu',
+      epochs: 3,
+      accuracyMean: 0.8,
+      accuracyCi95: 0.01,
+      stepMs: 40,
+      params: 77754,
+      samples: [],
+    },
+    {
+      kind: 'accuracy',
+      block: 'Quick',
+      package: '@saccade/x',
+      backend: 'webgpu',
+      epochs: 3,
+      accuracyMean: 0.825,
+      accuracyCi95: null,
+      stepMs: 41,
+      params: 78000,
+      samples: [],
+    },
   ],
 };
 
 describe('a report', () => {
   it('lists the fastest and the most accurate first, failures last with their reason', () => {
-    const names = textReport(run).split('\n').flatMap((line) => /^(Slow|Bad|Quick|none)\b/.exec(line)?.[1] ?? []);
+    const names = textReport(run)
+      .split('\n')
+      .flatMap((line) => /^(Slow|Bad|Quick|none)\b/.exec(line)?.[1] ?? []);
     expect(names).toEqual(['Quick', 'Slow', 'Bad', 'Quick', 'none']);
     expect(textReport(run)).toMatch(/Bad +wrong output/);
     expect(textReport(run)).toMatch(/Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +9\.68 \(9\.00\) +1\.50 +8,464 +0\.00819/);
@@ -35,12 +91,18 @@ describe('a report', () => {
   });
 
   it('says everywhere that an adapter is software', () => {
-    for (const table of textReport(run).split('\n\n').filter((text) => text.trim())) expect(table.split('\n')[0]).toContain('SOFTWARE adapter');
+    for (const table of textReport(run)
+      .split('\n\n')
+      .filter((text) => text.trim()))
+      expect(table.split('\n')[0]).toContain('SOFTWARE adapter');
     expect(markdownReport([run])).toContain('## webgpu on swiftshader – SOFTWARE adapter');
   });
 
   it('is Markdown, with several runs side by side', () => {
-    const other: Run = { environment: { ...run.environment, backend: 'wasm', device: 'A CPU', software: false }, results: [{ ...latency('Quick', 0.5), backend: 'wasm' }] };
+    const other: Run = {
+      environment: { ...run.environment, backend: 'wasm', device: 'A CPU', software: false },
+      results: [{ ...latency('Quick', 0.5), backend: 'wasm' }],
+    };
     const report = markdownReport([run, other]);
     expect(report).toContain('| Quick 1×56×56×256 | 0.250 (8.00) | 0.500 (4.00) |');
     expect(report).toContain('| Slow 1×56×56×256 | 4.00 (0.50) | – |');
@@ -73,6 +135,8 @@ describe('a results file', () => {
     // By a link: a mistake here must replace the link, not the device.
     const full = join(dir, 'full.json');
     symlinkSync('/dev/full', full);
-    expect(() => writeRun(full, run)).toThrow(`The results could not be written to ${full}: the disk is full. Free some space, or name another file with --json FILE.`);
+    expect(() => writeRun(full, run)).toThrow(
+      `The results could not be written to ${full}: the disk is full. Free some space, or name another file with --json FILE.`,
+    );
   });
 });

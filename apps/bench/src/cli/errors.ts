@@ -13,5 +13,7 @@ export class UsageError extends BenchError {
 /** A {@link UsageError} for a name that is none of those there are. */
 export function unknownName(what: string, received: string, known: readonly string[]): UsageError {
   const guess = nearest(received, known);
-  return new UsageError(`Unknown ${what} "${received}". ${guess ? `Did you mean "${guess}"? ` : ''}There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}.`);
+  return new UsageError(
+    `Unknown ${what} "${received}". ${guess ? `Did you mean "${guess}"? ` : ''}There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}.`,
+  );
 }

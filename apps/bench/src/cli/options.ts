@@ -43,11 +43,23 @@ export interface Options {
 export function parseOptions(args: readonly string[]): Options {
   const options = Object.fromEntries(NAMES.map((name) => [name, { type: 'string' as const }]));
   // Not strict, so that the messages can say what there is.
-  const { values, positionals, tokens } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean', short: 'h' } }, strict: false, allowPositionals: true, tokens: true });
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   for (const token of tokens) {
     if (token.kind !== 'option' || token.name === 'help') continue;
-    if (!NAMES.includes(token.name)) throw unknownName('option', token.rawName, [...NAMES, 'help'].map((name) => `--${name}`));
-    if (token.value === undefined || token.value.startsWith('--')) throw new UsageError(`The option ${token.rawName} needs a value: ${token.rawName} VALUE. See saccade-bench --help.`);
+    if (!NAMES.includes(token.name))
+      throw unknownName(
+        'option',
+        token.rawName,
+        [...NAMES, 'help'].map((name) => `--${name}`),
+      );
+    if (token.value === undefined || token.value.startsWith('--'))
+      throw new UsageError(`The option ${token.rawName} needs a value: ${token.rawName} VALUE. See saccade-bench --help.`);
   }
   const { help = false, ...given } = values;
   const [first = 'compare', ...files] = positionals;
@@ -66,12 +78,24 @@ function checkCombination(command: Command, given: readonly string[], files: rea
     const own = OPTIONS_OF[command].map((name) => `--${name}`).join(', ');
     throw new UsageError(`The command ${command} has no option --${foreign}. ${own ? `It has ${own}.` : 'It has none.'}`);
   }
-  if (command !== 'report' && files.length > 0) throw new UsageError(`The command ${command} takes no argument, but received "${files[0]}". See saccade-bench --help.`);
-  if (command === 'report' && files.length === 0) throw new UsageError('The command report needs one or more result files: saccade-bench report FILE…');
+  if (command !== 'report' && files.length > 0)
+    throw new UsageError(`The command ${command} takes no argument, but received "${files[0]}". See saccade-bench --help.`);
+  if (command === 'report' && files.length === 0)
+    throw new UsageError('The command report needs one or more result files: saccade-bench report FILE…');
   if (command === 'pack' && !given.includes('out')) throw new UsageError('The command pack needs a folder to write to: saccade-bench pack --out DIR');
 }
 
-function valuesOf({ backend = 'auto', data = 'subset', blocks, shapes, seeds, epochs, budget, json, out }: Record<string, string>): Omit<Options, 'command' | 'help' | 'files'> {
+function valuesOf({
+  backend = 'auto',
+  data = 'subset',
+  blocks,
+  shapes,
+  seeds,
+  epochs,
+  budget,
+  json,
+  out,
+}: Record<string, string>): Omit<Options, 'command' | 'help' | 'files'> {
   return {
     backend: backendOf(backend),
     data,
@@ -92,13 +116,18 @@ function backendOf(name: string): BackendChoice {
 }
 
 function listOf(value: string): string[] {
-  return value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 }
 
 function shapeOf(text: string): number[] {
   const sizes = text.split(/[x×]/i).map(Number);
   if (sizes.length < 3 || sizes.length > 5 || !sizes.every((size) => Number.isInteger(size) && size > 0)) {
-    throw new UsageError(`--shapes has "${text}", but a shape is batch, positions and channels, each at least 1: 1x56x56x256. Separate shapes by commas.`);
+    throw new UsageError(
+      `--shapes has "${text}", but a shape is batch, positions and channels, each at least 1: 1x56x56x256. Separate shapes by commas.`,
+    );
   }
   return sizes;
 }

@@ -38,8 +38,12 @@ export async function fieldOf(packages: readonly BenchPackage[]): Promise<Field>
     }
   }
   const twice = participants.find(({ entry }, i) => participants.findIndex((other) => other.entry.block === entry.block) !== i);
-  if (twice) throw new UsageError(`Two entries have the name ${twice.entry.block}, one of them in ${twice.subject.package}. Give each block its class's name.`);
-  if (participants.length + failures.length === 0) throw new UsageError('No block found. A package takes part by "saccade": {"bench": "./bench/index.ts"} in its package.json.');
+  if (twice)
+    throw new UsageError(
+      `Two entries have the name ${twice.entry.block}, one of them in ${twice.subject.package}. Give each block its class's name.`,
+    );
+  if (participants.length + failures.length === 0)
+    throw new UsageError('No block found. A package takes part by "saccade": {"bench": "./bench/index.ts"} in its package.json.');
   return { participants, failures };
 }
 
@@ -55,14 +59,20 @@ export function planOf(options: Options, backend: BackendName, field: Field, { s
     return { backend, latency, accuracy: null, budgetMs: 1000 * (budgetSeconds ?? 120) };
   }
   const chosen = choose(field, options.blocks);
-  const latency = command === 'accuracy' ? [] : chosen.flatMap(({ subject, entry }) => (options.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape) => ({ subject, shape })));
-  const accuracy = command === 'latency' ? null : {
-    subjects: [null, ...chosen.map(({ subject }) => subject)],
-    dataDir: dataDirOf(options.data, subsetDir),
-    epochs,
-    seeds: seeds ?? null,
-    toTheEnd: seeds !== undefined || options.epochs !== undefined,
-  };
+  const latency =
+    command === 'accuracy'
+      ? []
+      : chosen.flatMap(({ subject, entry }) => (options.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape) => ({ subject, shape })));
+  const accuracy =
+    command === 'latency'
+      ? null
+      : {
+          subjects: [null, ...chosen.map(({ subject }) => subject)],
+          dataDir: dataDirOf(options.data, subsetDir),
+          epochs,
+          seeds: seeds ?? null,
+          toTheEnd: seeds !== undefined || options.epochs !== undefined,
+        };
   return { backend, latency, accuracy, budgetMs: 1000 * (budgetSeconds ?? defaultBudget(chosen.length)) };
 }
 
@@ -80,16 +90,30 @@ function choose({ participants }: Field, names: readonly string[] | undefined): 
   if (!names) return [...participants];
   if (names.length === 0) throw new UsageError('--blocks names no block. Separate names by commas: --blocks SqueezeExcite,CBAM');
   const namesOf = ({ subject }: Participant) => [subject.block, subject.package, subject.package.replace(/^.*\//, '')];
-  const matches = names.map((name) => participants.filter((participant) => namesOf(participant).some((own) => own.toLowerCase() === name.toLowerCase())));
-  const unknown = names.find((_, i) => matches[i]!.length === 0);
-  if (unknown) throw unknownName('block', unknown, participants.flatMap((participant) => namesOf(participant).filter((_, i) => i !== 1)));
+  const matches = names.map((name) =>
+    participants.filter((participant) => namesOf(participant).some((own) => own.toLowerCase() === name.toLowerCase())),
+  );
+  const unknown = names.find((_, i) => matches[i].length === 0);
+  if (unknown)
+    throw unknownName(
+      'block',
+      unknown,
+      participants.flatMap((participant) => namesOf(participant).filter((_, i) => i !== 1)),
+    );
   return [...new Set(matches.flat())];
 }
 
 function primitiveCases(names: readonly string[] | undefined): LatencyCase[] {
   const all = listPrimitives();
   const unknown = names?.find((name) => !all.some((primitive) => primitive.name.toLowerCase() === name.toLowerCase()));
-  if (unknown) throw unknownName('primitive', unknown, all.map(({ name }) => name));
+  if (unknown)
+    throw unknownName(
+      'primitive',
+      unknown,
+      all.map(({ name }) => name),
+    );
   const chosen = names ? all.filter(({ name }) => names.some((wanted) => wanted.toLowerCase() === name.toLowerCase())) : all;
-  return chosen.flatMap(({ name, shapes }) => shapes.map((shape) => ({ subject: { kind: 'primitive' as const, package: '@saccade/core', block: name }, shape })));
+  return chosen.flatMap(({ name, shapes }) =>
+    shapes.map((shape) => ({ subject: { kind: 'primitive' as const, package: '@saccade/core', block: name }, shape })),
+  );
 }

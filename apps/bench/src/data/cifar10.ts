@@ -29,9 +29,12 @@ export function readCifar10(batches: readonly NamedBytes[]): ImageSet {
 function check({ name, bytes }: NamedBytes): void {
   const fix = 'Fetch cifar-10-binary.tar.gz again and unpack it.';
   if (bytes.length === 0 || bytes.length % RECORD !== 0) {
-    throw new DataError(`${name} has ${bytes.length} bytes, but a batch of CIFAR-10 is one or more records of ${RECORD} bytes, 10000 of them (30730000 bytes) in the official files. ${fix}`);
+    throw new DataError(
+      `${name} has ${bytes.length} bytes, but a batch of CIFAR-10 is one or more records of ${RECORD} bytes, 10000 of them (30730000 bytes) in the official files. ${fix}`,
+    );
   }
   for (let start = 0; start < bytes.length; start += RECORD) {
-    if (bytes[start]! > 9) throw new DataError(`${name} has the label ${bytes[start]} in record ${start / RECORD}, but CIFAR-10's labels are 0 to 9. ${fix}`);
+    if (bytes[start] > 9)
+      throw new DataError(`${name} has the label ${bytes[start]} in record ${start / RECORD}, but CIFAR-10's labels are 0 to 9. ${fix}`);
   }
 }

@@ -16,12 +16,18 @@ export interface NamedBytes {
  * @throws {@link DataError} where a file is cut, too long, of another type, or the two do not belong together
  */
 export function readIdx(images: NamedBytes, labels: NamedBytes): ImageSet {
-  const { sizes: [count, height, width], values: pixels } = readArray(images, IMAGES);
-  const { sizes: [labelCount], values } = readArray(labels, LABELS);
+  const {
+    sizes: [count, height, width],
+    values: pixels,
+  } = readArray(images, IMAGES);
+  const {
+    sizes: [labelCount],
+    values,
+  } = readArray(labels, LABELS);
   if (count !== labelCount) {
     throw new DataError(`${images.name} has ${count} images, but ${labels.name} has ${labelCount} labels. Use the two files of one data set.`);
   }
-  return { count: count!, height: height!, width: width!, channels: 1, pixels, labels: values };
+  return { count: count, height: height, width: width, channels: 1, pixels, labels: values };
 }
 
 /** Writes bytes as an IDX file, uncompressed. */
@@ -37,7 +43,8 @@ export function writeIdx(sizes: readonly number[], values: Uint8Array): Uint8Arr
 function readArray({ name, bytes }: NamedBytes, { magic, axes, what }: typeof IMAGES | typeof LABELS): { sizes: number[]; values: Uint8Array } {
   const header = 4 + 4 * axes;
   const fix = 'Fetch the file again, and give it uncompressed or as .gz.';
-  if (bytes.length < header) throw new DataError(`${name} has ${bytes.length} bytes, but the header of an IDX file of ${what} alone has ${header}. ${fix}`);
+  if (bytes.length < header)
+    throw new DataError(`${name} has ${bytes.length} bytes, but the header of an IDX file of ${what} alone has ${header}. ${fix}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0) !== magic) {
     const [received, expected] = [view.getUint32(0), magic].map((value) => `0x${value.toString(16).padStart(8, '0')}`);
@@ -47,7 +54,9 @@ function readArray({ name, bytes }: NamedBytes, { magic, axes, what }: typeof IM
   const length = sizes.reduce((product, size) => product * size, 1);
   if (bytes.length !== header + length) {
     const state = bytes.length < header + length ? 'is cut' : 'is too long';
-    throw new DataError(`${name} ${state}: it has ${bytes.length} bytes, but its header announces ${sizes.join(' × ')} values, ${header + length} bytes in all. ${fix}`);
+    throw new DataError(
+      `${name} ${state}: it has ${bytes.length} bytes, but its header announces ${sizes.join(' × ')} values, ${header + length} bytes in all. ${fix}`,
+    );
   }
   return { sizes, values: bytes.subarray(header) };
 }

@@ -1,4 +1,20 @@
-import { argMax, equal, losses, oneHot, sum, tensor1d, tensor4d, tidy, train as optimizers, type Scalar, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, type Variable } from '@tensorflow/tfjs-core';
+import {
+  argMax,
+  equal,
+  losses,
+  oneHot,
+  sum,
+  tensor1d,
+  tensor4d,
+  tidy,
+  train as optimizers,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset, ImageSet } from '../data/images.ts';
 import { hostNetwork, type Insert } from './network.ts';
@@ -35,7 +51,11 @@ export interface TrainingOptions {
  *
  * @throws where the loss stops being a number
  */
-export async function measureAccuracy(data: Dataset, insert: Insert | null, { seed, epochs, onProgress = () => undefined }: TrainingOptions): Promise<Training> {
+export async function measureAccuracy(
+  data: Dataset,
+  insert: Insert | null,
+  { seed, epochs, onProgress = () => undefined }: TrainingOptions,
+): Promise<Training> {
   const { height, width, channels } = data.train;
   // Blocks draw their initial weights from TensorFlow.js's generator, which is seeded by Math.random.
   const network = withRandom(randomFrom(`${seed}/block`), () => hostNetwork([height, width, channels], data.classes, seed, insert));
@@ -54,7 +74,7 @@ export async function measureAccuracy(data: Dataset, insert: Insert | null, { se
       const start = performance.now();
       optimizer.setLearningRate(LEARNING_RATE * (1 - (epoch * steps + step) / (epochs * steps)));
       const loss = optimizer.minimize(() => lossOf(network, batch, data.classes), true, variables)!;
-      total += (await loss.data())[0]!;
+      total += (await loss.data())[0];
       stepMs.push(performance.now() - start);
       loss.dispose();
       batch.images.dispose();
@@ -74,7 +94,7 @@ interface Batch {
 
 function lossOf(network: LayersModel, { images, labels }: Batch, classes: number): Scalar {
   const logits = network.apply(images, { training: true }) as Tensor2D;
-  return losses.softmaxCrossEntropy(oneHot(labels, classes), logits) as Scalar;
+  return losses.softmaxCrossEntropy<Tensor, Scalar>(oneHot(labels, classes), logits);
 }
 
 async function countRight(network: LayersModel, test: ImageSet, normalise: Float32Array[]): Promise<number> {
@@ -83,7 +103,7 @@ async function countRight(network: LayersModel, test: ImageSet, normalise: Float
     const indices = Uint32Array.from({ length: Math.min(TEST_BATCH, test.count - start) }, (_, i) => start + i);
     const { images, labels } = batchOf(test, indices, normalise);
     const matches = tidy(() => sum(equal(argMax(network.apply(images) as Tensor, -1), labels)));
-    right += (await matches.data())[0]!;
+    right += (await matches.data())[0];
     for (const tensor of [images, labels, matches]) tensor.dispose();
   }
   return right;
@@ -93,7 +113,7 @@ async function countRight(network: LayersModel, test: ImageSet, normalise: Float
 function normaliserOf({ pixels, channels }: ImageSet): Float32Array[] {
   return Array.from({ length: channels }, (_, channel) => {
     const histogram = new Float64Array(256);
-    for (let i = channel; i < pixels.length; i += channels) histogram[pixels[i]!]!++;
+    for (let i = channel; i < pixels.length; i += channels) histogram[pixels[i]]++;
     const count = pixels.length / channels;
     const mean = histogram.reduce((sum, times, value) => sum + times * value, 0) / count;
     const deviation = Math.sqrt(histogram.reduce((sum, times, value) => sum + times * (value - mean) ** 2, 0) / count);
@@ -105,8 +125,14 @@ function batchOf({ pixels, labels, height, width, channels }: ImageSet, indices:
   const size = height * width * channels;
   const values = new Float32Array(indices.length * size);
   indices.forEach((index, i) => {
-    for (let p = 0; p < size; p++) values[i * size + p] = normalise[p % channels]![pixels[index * size + p]!]!;
+    for (let p = 0; p < size; p++) values[i * size + p] = normalise[p % channels][pixels[index * size + p]]!;
   });
   const images = tensor4d(values, [indices.length, height, width, channels]);
-  return { images, labels: tensor1d(Int32Array.from(indices, (index) => labels[index]!), 'int32') };
+  return {
+    images,
+    labels: tensor1d(
+      Int32Array.from(indices, (index) => labels[index]),
+      'int32',
+    ),
+  };
 }

@@ -18,11 +18,13 @@ export async function agreementOf(actual: Tensor, expected: Tensor): Promise<num
   for (let i = 0; i < a.length; i++) {
     if (!Number.isFinite(b[i])) throw new Error(`wrong baseline: its value ${i} is ${b[i]}`);
     if (!Number.isFinite(a[i])) throw new Error(`wrong output: its value ${i} is ${a[i]}, the baseline's ${b[i]}`);
-    largest = Math.max(largest, Math.abs(b[i]!));
-    difference = Math.max(difference, Math.abs(a[i]! - b[i]!));
+    largest = Math.max(largest, Math.abs(b[i]));
+    difference = Math.max(difference, Math.abs(a[i] - b[i]));
   }
   if (difference > TOLERANCE * largest) {
-    throw new Error(`wrong output: it differs from the baseline's by up to ${difference.toPrecision(3)}, where values reach ${largest.toPrecision(3)} and ${TOLERANCE} of that is allowed`);
+    throw new Error(
+      `wrong output: it differs from the baseline's by up to ${difference.toPrecision(3)}, where values reach ${largest.toPrecision(3)} and ${TOLERANCE} of that is allowed`,
+    );
   }
   return difference / largest;
 }

@@ -45,7 +45,10 @@ export interface LatencyOptions {
  * @throws where the output is wrong: a wrong block is not timed
  */
 export async function measureLatency(match: Match, { timeMs, gauge, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
-  const runOf = (forward: Forward): Run => () => tidy(() => ownOutput(forward(match.input), match.input));
+  const runOf =
+    (forward: Forward): Run =>
+    () =>
+      tidy(() => ownOutput(forward(match.input), match.input));
   const subject = runOf(match.subject);
   // What reading back needs must not count as the first run.
   await settle(match.input);

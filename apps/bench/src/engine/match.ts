@@ -40,7 +40,9 @@ export async function matchOf(entry: BenchEntry, shape: MapShape): Promise<Match
   layer.build(shape as number[]);
   await perturbWeights(layer);
   const bytes = entry.baselineBytes?.(shape) ?? 0;
-  const tooLarge = bytes > BASELINE_LIMIT_BYTES && { refused: `not run: it needs ${(bytes / 2 ** 30).toFixed(1)} GiB at once, and the limit is ${BASELINE_LIMIT_BYTES / 2 ** 30} GiB` };
+  const tooLarge = bytes > BASELINE_LIMIT_BYTES && {
+    refused: `not run: it needs ${(bytes / 2 ** 30).toFixed(1)} GiB at once, and the limit is ${BASELINE_LIMIT_BYTES / 2 ** 30} GiB`,
+  };
   const baseline = tooLarge || (entry.baseline(weightReader(layer), layer) as Forward);
   return { input: inputOf(shape), subject: (x) => layer.apply(x) as Tensor, baseline, ...layer.cost(shape) };
 }

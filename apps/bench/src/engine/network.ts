@@ -29,7 +29,7 @@ export function hostNetwork(inputShape: [number, number, number], classes: numbe
   const at = (slot: Slot, x: SymbolicTensor) => (insert?.slot === slot ? (insert.layer(x.shape.at(-1)!).apply(x) as SymbolicTensor) : x);
 
   const input = inputLayer({ shape: inputShape });
-  let x = relu(convNorm(input, 'stem', STAGE_CHANNELS[0]!, 3, 2));
+  let x = relu(convNorm(input, 'stem', STAGE_CHANNELS[0], 3, 2));
   STAGE_CHANNELS.forEach((filters, stage) => {
     const stride = stage === 0 ? 1 : 2;
     // A stage has one residual block here, its last. The first stage's maps are not yet ones to attend among positions of.

@@ -1,10 +1,44 @@
 import {
-  attend, attentionPool, batchNormInference, channelAvgPool, channelMaxPool, globalAvgPool, globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, matMul,
-  scale, stripAvgPool, stripMaxPool, transposeLast,
+  attend,
+  attentionPool,
+  batchNormInference,
+  channelAvgPool,
+  channelMaxPool,
+  globalAvgPool,
+  globalLogSumExpPool,
+  globalLpPool,
+  globalMaxPool,
+  globalStdPool,
+  matMul,
+  scale,
+  stripAvgPool,
+  stripMaxPool,
+  transposeLast,
 } from '@saccade/core';
 import {
-  abs, add, batchNorm, logSumExp, matMul as tfMatMul, max, mean, mul, moments, ones, pow, randomUniform, reshape, softmax, sqrt, squeeze, sum, zeros,
-  type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D,
+  abs,
+  add,
+  batchNorm,
+  logSumExp,
+  matMul as tfMatMul,
+  max,
+  mean,
+  mul,
+  moments,
+  ones,
+  pow,
+  randomUniform,
+  reshape,
+  softmax,
+  sqrt,
+  squeeze,
+  sum,
+  zeros,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import type { MapShape } from '../entry.ts';
 import { inputOf, type Match } from './match.ts';
@@ -30,30 +64,53 @@ const PRIMITIVES: Record<string, Primitive> = {
   globalStdPool: pooling(globalStdPool, (x) => sqrt(moments(x, [1, 2]).variance)),
   globalLpPool: pooling(globalLpPool, (x) => sqrt(sum(pow(abs(x), 2), [1, 2]))),
   globalLogSumExpPool: pooling(globalLogSumExpPool, (x) => logSumExp(x, [1, 2])),
-  stripAvgPoolOverHeight: pooling((x) => stripAvgPool(x, 'height'), (x) => mean(x, 1)),
-  stripAvgPoolOverWidth: pooling((x) => stripAvgPool(x, 'width'), (x) => mean(x, 2)),
-  stripMaxPoolOverHeight: pooling((x) => stripMaxPool(x, 'height'), (x) => max(x, 1)),
-  stripMaxPoolOverWidth: pooling((x) => stripMaxPool(x, 'width'), (x) => max(x, 2)),
-  channelAvgPool: pooling((x) => channelAvgPool(x), (x) => mean(x, -1)),
-  channelMaxPool: pooling((x) => channelMaxPool(x), (x) => max(x, -1)),
+  stripAvgPoolOverHeight: pooling(
+    (x) => stripAvgPool(x, 'height'),
+    (x) => mean(x, 1),
+  ),
+  stripAvgPoolOverWidth: pooling(
+    (x) => stripAvgPool(x, 'width'),
+    (x) => mean(x, 2),
+  ),
+  stripMaxPoolOverHeight: pooling(
+    (x) => stripMaxPool(x, 'height'),
+    (x) => max(x, 1),
+  ),
+  stripMaxPoolOverWidth: pooling(
+    (x) => stripMaxPool(x, 'width'),
+    (x) => max(x, 2),
+  ),
+  channelAvgPool: pooling(
+    (x) => channelAvgPool(x),
+    (x) => mean(x, -1),
+  ),
+  channelMaxPool: pooling(
+    (x) => channelMaxPool(x),
+    (x) => max(x, -1),
+  ),
   attentionPool: {
     shapes: MAPS,
     forms: ([batch, height, width, channels]) => {
-      const positions = height! * width!;
-      const attention = softmax(randomUniform([batch!, positions])) as Tensor2D;
+      const positions = height * width;
+      const attention = softmax<Tensor2D>(randomUniform([batch, positions]));
       return {
         ours: (x: Tensor4D) => attentionPool(x, attention),
-        natural: (x: Tensor4D) => squeeze(tfMatMul(reshape(attention, [batch!, 1, positions]), reshape(x, [batch!, positions, channels!])), [1]),
+        natural: (x: Tensor4D) => squeeze(tfMatMul(reshape(attention, [batch, 1, positions]), reshape(x, [batch, positions, channels])), [1]),
       };
     },
   },
-  scaleByChannel: scaling(([batch, , , channels]) => [batch!, 1, 1, channels!]),
-  scaleByPosition: scaling(([batch, height, width]) => [batch!, height!, width!, 1]),
+  scaleByChannel: scaling(([batch, , , channels]) => [batch, 1, 1, channels]),
+  scaleByPosition: scaling(([batch, height, width]) => [batch, height, width, 1]),
   batchNormInference: {
     shapes: MAPS,
     forms: (shape) => {
       const channels: [number] = [shape.at(-1)!];
-      const [mean, variance, gamma, beta] = [zeros(channels), ones(channels), randomUniform(channels), randomUniform(channels)] as [Tensor1D, Tensor1D, Tensor1D, Tensor1D];
+      const [mean, variance, gamma, beta] = [zeros(channels), ones(channels), randomUniform(channels), randomUniform(channels)] as [
+        Tensor1D,
+        Tensor1D,
+        Tensor1D,
+        Tensor1D,
+      ];
       return {
         ours: (x: Tensor4D) => batchNormInference(x, { mean, variance }, gamma, beta, 1e-5),
         natural: (x: Tensor4D) => batchNorm(x, mean, variance, beta, gamma, 1e-5),
@@ -93,6 +150,6 @@ export function listPrimitives(): { name: string; shapes: readonly MapShape[] }[
 
 /** Sets up a primitive against its natural formulation. */
 export function primitiveMatch(name: string, shape: MapShape): Match {
-  const { ours, natural } = PRIMITIVES[name]!.forms(shape);
+  const { ours, natural } = PRIMITIVES[name].forms(shape);
   return { input: inputOf(shape), subject: ours, baseline: natural };
 }

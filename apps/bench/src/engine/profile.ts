@@ -9,18 +9,20 @@ export interface Work {
   readonly bytesMoved: number;
 }
 
-const VIEWS = ['Reshape', 'Identity', 'ExpandDims'];
+const VIEWS = new Set(['Reshape', 'Identity', 'ExpandDims']);
 
 /** Counts the kernels of one run of `f`. Its output is disposed. */
 export async function workOf(f: () => Tensor): Promise<Work> {
   const outputs: Tensor[] = [];
   const { kernels } = await profile(() => {
     outputs.push(tidy(f));
-    return outputs[0]!;
+    return outputs[0];
   });
-  outputs[0]!.dispose();
+  outputs[0].dispose();
   // Custom gradients appear as entries of their own around the kernels that they run.
-  const run = kernels.filter(({ name }) => getKernel(name, getBackend()) && !VIEWS.includes(name));
-  const values = run.flatMap(({ inputShapes, outputShapes }) => [...inputShapes, ...outputShapes]).reduce((sum, shape) => sum + (shape ? sizeOf(shape) : 0), 0);
+  const run = kernels.filter(({ name }) => getKernel(name, getBackend()) && !VIEWS.has(name));
+  const values = run
+    .flatMap(({ inputShapes, outputShapes }) => [...inputShapes, ...outputShapes])
+    .reduce((sum, shape) => sum + (shape ? sizeOf(shape) : 0), 0);
   return { kernels: run.length, bytesMoved: 4 * values };
 }

@@ -37,24 +37,30 @@ export async function timeOnce(run: Run): Promise<number> {
  * @param timeMs how long to go on; at least a few samples are taken, and at most 100
  * @param onProgress told the fraction done after each sample
  */
-export async function takeSamples(subject: Run, baseline: Run | null, timeMs: number, onProgress: (fraction: number) => void): Promise<PairedSamples> {
+export async function takeSamples(
+  subject: Run,
+  baseline: Run | null,
+  timeMs: number,
+  onProgress: (fraction: number) => void,
+): Promise<PairedSamples> {
   const start = performance.now();
   const contenders = [];
   for (const run of baseline ? [subject, baseline] : [subject]) contenders.push({ run, repetitions: await warmUp(run), samples: [] as number[] });
   for (let count = 0; count < MAX_SAMPLES; count++) {
     const before = performance.now();
-    for (const { run, repetitions, samples } of count % 2 === 0 ? contenders : contenders.toReversed()) samples.push((await timeRuns(run, repetitions)) / repetitions);
+    for (const { run, repetitions, samples } of count % 2 === 0 ? contenders : contenders.toReversed())
+      samples.push((await timeRuns(run, repetitions)) / repetitions);
     const now = performance.now();
     const fewest = now - before > timeMs ? MIN_SLOW_SAMPLES : MIN_SAMPLES;
     onProgress(Math.min(1, Math.max((now - start) / timeMs, (count + 1) / MAX_SAMPLES)));
     if (now - start >= timeMs && count + 1 >= fewest) break;
   }
-  return { subject: contenders[0]!.samples, baseline: contenders[1]?.samples ?? [] };
+  return { subject: contenders[0].samples, baseline: contenders[1]?.samples ?? [] };
 }
 
 /** How many times faster the subject is than its baseline: the median over pairs of samples, and its 95 % interval. */
 export function ratioOf({ subject, baseline }: PairedSamples): { ratio: number; ratioCi95: Interval | null } {
-  const ratios = baseline.map((ms, i) => ms / subject[i]!);
+  const ratios = baseline.map((ms, i) => ms / subject[i]);
   return { ratio: median(ratios), ratioCi95: medianCi95(ratios) };
 }
 

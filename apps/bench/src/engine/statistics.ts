@@ -12,8 +12,8 @@ export function quantile(values: readonly number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const rank = p * (sorted.length - 1);
   const below = Math.floor(rank);
-  const low = sorted[below]!;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  const low = sorted[below];
+  const high = sorted[Math.min(below + 1, sorted.length - 1)];
   return low + (high - low) * (rank - below);
 }
 
@@ -43,7 +43,7 @@ export function medianCi95(values: readonly number[]): Interval | null {
   }
   if (rank === 0) return null;
   const sorted = values.toSorted((a, b) => a - b);
-  return [sorted[rank - 1]!, sorted[n - rank]!];
+  return [sorted[rank - 1], sorted[n - rank]];
 }
 
 /**
@@ -61,8 +61,8 @@ export function meanCi95(values: readonly number[]): number | null {
 
 // Two-sided 95 % points of the t distribution for 1 to 30 degrees of freedom.
 const T_975 = [
-  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069,
-  2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086, 2.08,
+  2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
 function tQuantile975(degrees: number): number {

@@ -5,15 +5,21 @@ import { randomFrom } from './random.ts';
 /** The weights of a built layer by their path in the block, e.g. `reduce/kernel`. */
 function weightsByPath(layer: BenchLayer): Map<string, BenchLayer['weights'][number]> {
   const prefix = `${layer.name}/`;
-  return new Map(layer.weights.map((weight) => [weight.originalName.startsWith(prefix) ? weight.originalName.slice(prefix.length) : weight.originalName, weight]));
+  return new Map(
+    layer.weights.map((weight) => [weight.originalName.startsWith(prefix) ? weight.originalName.slice(prefix.length) : weight.originalName, weight]),
+  );
 }
 
 /** A reader of the layer's current weights. */
 export function weightReader(layer: BenchLayer): WeightReader {
   const weights = weightsByPath(layer);
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as in WeightReader
   return <T extends Tensor>(path: string) => {
     const weight = weights.get(path);
-    if (!weight) throw new Error(`The baseline asks for the weight "${path}", but the layer has ${[...weights.keys()].join(', ') || 'none'}. Correct the path in bench/index.ts.`);
+    if (!weight)
+      throw new Error(
+        `The baseline asks for the weight "${path}", but the layer has ${[...weights.keys()].join(', ') || 'none'}. Correct the path in bench/index.ts.`,
+      );
     return weight.read() as T;
   };
 }
@@ -31,7 +37,10 @@ export async function perturbWeights(layer: BenchLayer): Promise<void> {
     const random = randomFrom(path);
     const fanIn = start.size / (start.shape.at(-1) ?? 1);
     const step = start.rank > 1 ? () => (2 * random() - 1) / Math.sqrt(fanIn) : () => (random() < 0.5 ? -1 : 1) * (0.25 + 0.25 * random());
-    const moved = tensor((await start.data()).map((value) => value + step()), start.shape);
+    const moved = tensor(
+      (await start.data()).map((value) => value + step()),
+      start.shape,
+    );
     weight.write(moved);
     moved.dispose();
   }

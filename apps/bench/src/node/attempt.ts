@@ -22,7 +22,12 @@ const OVER_TIME = 'not run: the run has taken far longer than its time budget; g
  *
  * @throws the signal's reason where the run is ended
  */
-export async function attempt<T extends Task>(setting: Setting, task: T, latestEnd: number, onProgress: (fraction: number) => void): Promise<TaskOutcome[T['task']] | { error: string }> {
+export async function attempt<T extends Task>(
+  setting: Setting,
+  task: T,
+  latestEnd: number,
+  onProgress: (fraction: number) => void,
+): Promise<TaskOutcome[T['task']] | { error: string }> {
   const { program, signal } = setting;
   const timeoutMs = latestEnd - performance.now();
   if (timeoutMs <= 0) return { error: OVER_TIME };

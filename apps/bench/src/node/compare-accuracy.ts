@@ -62,5 +62,10 @@ export async function* compareAccuracy(backend: BackendName, plan: AccuracyPlan,
 
 function summaryOf(samples: readonly Sample[]): Partial<AccuracyResult> {
   const accuracies = samples.map(({ accuracy }) => accuracy);
-  return { accuracyMean: mean(accuracies), accuracyCi95: meanCi95(accuracies), stepMs: median(samples.map(({ stepMs }) => stepMs)), samples: [...samples] };
+  return {
+    accuracyMean: mean(accuracies),
+    accuracyCi95: meanCi95(accuracies),
+    stepMs: median(samples.map(({ stepMs }) => stepMs)),
+    samples: [...samples],
+  };
 }

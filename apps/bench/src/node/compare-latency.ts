@@ -20,7 +20,12 @@ const MIN_SAMPLING_MS = 200;
  *
  * @param timeMs how long all of them should take
  */
-export async function* compareLatency(backend: BackendName, cases: readonly LatencyCase[], timeMs: number, setting: Setting): AsyncGenerator<LatencyResult> {
+export async function* compareLatency(
+  backend: BackendName,
+  cases: readonly LatencyCase[],
+  timeMs: number,
+  setting: Setting,
+): AsyncGenerator<LatencyResult> {
   const start = performance.now();
   const reserved = setting.wishedEnd - start - timeMs;
   for (const [done, { subject, shape }] of cases.entries()) {
@@ -28,7 +33,8 @@ export async function* compareLatency(backend: BackendName, cases: readonly Late
     const share = Math.max(0, timeMs - elapsed) / (cases.length - done);
     // Quick blocks do not use their share up.
     const expected = done === 0 ? share : Math.min(share, elapsed / done);
-    const report = (fraction: number) => setting.onProgress(`latency ${subject.block} ${shapeName(shape)}`, expected * (cases.length - done - fraction) + reserved);
+    const report = (fraction: number) =>
+      setting.onProgress(`latency ${subject.block} ${shapeName(shape)}`, expected * (cases.length - done - fraction) + reserved);
     report(0);
     const task = { task: 'latency' as const, backend, subject, shape, timeMs: Math.max(MIN_SAMPLING_MS, share - OVERHEAD_MS) };
     const outcome = await attempt(setting, task, setting.latestEnd, report);

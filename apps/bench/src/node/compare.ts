@@ -24,10 +24,20 @@ const LEAST_GRACE_MS = 60_000;
  * @param results takes each result as soon as it is there; when the run is ended early, it holds what was measured until then
  * @throws the signal's reason where it aborts
  */
-export async function compare(plan: Plan, { program, signal, onProgress }: Pick<Setting, 'program' | 'signal' | 'onProgress'>, results: Map<string, Result>): Promise<void> {
+export async function compare(
+  plan: Plan,
+  { program, signal, onProgress }: Pick<Setting, 'program' | 'signal' | 'onProgress'>,
+  results: Map<string, Result>,
+): Promise<void> {
   const { backend, latency, accuracy, budgetMs } = plan;
   const start = performance.now();
-  const setting: Setting = { program, signal, onProgress, wishedEnd: start + budgetMs, latestEnd: start + budgetMs + Math.max(budgetMs, LEAST_GRACE_MS) };
+  const setting: Setting = {
+    program,
+    signal,
+    onProgress,
+    wishedEnd: start + budgetMs,
+    latestEnd: start + budgetMs + Math.max(budgetMs, LEAST_GRACE_MS),
+  };
   for await (const result of compareLatency(backend, latency, budgetMs * (accuracy ? LATENCY_PART : 1), setting)) {
     results.set(`latency ${result.block} ${shapeName(result.shape)}`, result);
   }

@@ -32,7 +32,17 @@ export function perform<T extends Task>(program: string, task: T, { signal, time
   };
   const onAbort = () => end(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const timer = timeoutMs !== undefined && setTimeout(() => end(new TaskFailure(`stopped after ${Math.round(timeoutMs / 1000)} s: the run has taken far longer than its time budget; give more with --budget`)), timeoutMs);
+  const timer =
+    timeoutMs !== undefined &&
+    setTimeout(
+      () =>
+        end(
+          new TaskFailure(
+            `stopped after ${Math.round(timeoutMs / 1000)} s: the run has taken far longer than its time budget; give more with --budget`,
+          ),
+        ),
+      timeoutMs,
+    );
   let complaints = '';
   worker.stderr!.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-2000);

@@ -7,9 +7,12 @@ import type { BenchEntry } from '../entry.ts';
  */
 export function entriesOf(name: string, module: { default?: unknown }): readonly BenchEntry[] {
   const entries = module.default;
-  const isEntry = (entry: Partial<BenchEntry> | null) => typeof entry?.block === 'string' && typeof entry.layer === 'function' && typeof entry.baseline === 'function';
+  const isEntry = (entry: Partial<BenchEntry> | null) =>
+    typeof entry?.block === 'string' && typeof entry.layer === 'function' && typeof entry.baseline === 'function';
   if (!Array.isArray(entries) || entries.length === 0 || !entries.every(isEntry)) {
-    throw new Error(`${name}: its bench file must default-export a list of entries with at least block, layer, baseline and slot. See BenchEntry in @saccade/bench/entry.`);
+    throw new Error(
+      `${name}: its bench file must default-export a list of entries with at least block, layer, baseline and slot. See BenchEntry in @saccade/bench/entry.`,
+    );
   }
   return entries as BenchEntry[];
 }

@@ -11,7 +11,12 @@ export interface Machine {
 
 /** This machine. */
 export function machine(): Machine {
-  return { cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU', cores: os.availableParallelism(), memoryBytes: os.totalmem(), platform: `${os.platform()} ${os.arch()}` };
+  return {
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU',
+    cores: os.availableParallelism(),
+    memoryBytes: os.totalmem(),
+    platform: `${os.platform()} ${os.arch()}`,
+  };
 }
 
 /** The commit that a folder is at, with `+` where tracked files were changed since; null outside of a git repository. */

@@ -5,7 +5,7 @@ export interface BenchPackage {
   readonly name: string;
   readonly version: string;
   /** @throws where the package's bench file cannot be loaded, e.g. because the package was not built */
-  load(): Promise<readonly BenchEntry[]>;
+  readonly load: () => Promise<readonly BenchEntry[]>;
 }
 
 /** What differs between the benchmark in its repository and the one that `pack` made. */
@@ -20,9 +20,9 @@ export interface Installation {
   /** The folder of the wasm backend's binaries, where they do not lie beside its code. */
   readonly wasmDir: string | null;
   /** Versions of what is measured and of what it runs on. */
-  versions(): Record<string, string>;
+  readonly versions: () => Record<string, string>;
   /** The commit that is measured, with `+` where files were changed since; null where it is unknown. */
-  commit(): string | null;
+  readonly commit: () => string | null;
   /** Makes a folder that runs elsewhere; null where this is one. */
   readonly pack: ((out: string) => Promise<void>) | null;
 }

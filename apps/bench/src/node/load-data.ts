@@ -31,7 +31,9 @@ export function dataDirOf(data: string, subsetDir: string): string {
   if (data === 'subset') return subsetDir;
   if (data !== 'debian') return data;
   if (existsSync(DEBIAN_DIR)) return DEBIAN_DIR;
-  throw new DataError(`--data debian: ${DEBIAN_DIR} does not exist. Run "apt install dataset-fashion-mnist", or give the folder that holds Fashion-MNIST's files.`);
+  throw new DataError(
+    `--data debian: ${DEBIAN_DIR} does not exist. Run "apt install dataset-fashion-mnist", or give the folder that holds Fashion-MNIST's files.`,
+  );
 }
 
 /**
@@ -44,11 +46,11 @@ export function loadData(dir: string): Dataset {
   const files = readdirSync(dir);
   if (files.includes(CIFAR_TEST)) {
     const [train, test] = [CIFAR_TRAIN, [CIFAR_TEST]].map((names) => readCifar10(names.map((name) => read(dir, files, name))));
-    return dataset('CIFAR-10', train!, test!);
+    return dataset('CIFAR-10', train, test);
   }
   if (files.some((file) => file.startsWith(IDX_TEST[0]))) {
     const [train, test] = [IDX_TRAIN, IDX_TEST].map((names) => readIdx(read(dir, files, names[0]), read(dir, files, names[1])));
-    return dataset('Fashion-MNIST', train!, test!);
+    return dataset('Fashion-MNIST', train, test);
   }
   throw new DataError(`The data folder ${dir} holds ${files.slice(0, 5).join(', ') || 'nothing'}. ${EXPECTED_FILES}`);
 }
@@ -59,8 +61,10 @@ const EXPECTED_FILES =
 
 function dataset(family: string, train: ImageSet, test: ImageSet): Dataset {
   const shapes = [train, test].map(({ height, width, channels }) => `${height}×${width}×${channels}`);
-  if (shapes[0] !== shapes[1]) throw new DataError(`${family}: training images are ${shapes[0]}, test images ${shapes[1]}. Use the files of one data set.`);
-  if (train.count === 0 || test.count === 0) throw new DataError(`${family}: ${train.count} training and ${test.count} test images. At least one of each is needed.`);
+  if (shapes[0] !== shapes[1])
+    throw new DataError(`${family}: training images are ${shapes[0]}, test images ${shapes[1]}. Use the files of one data set.`);
+  if (train.count === 0 || test.count === 0)
+    throw new DataError(`${family}: ${train.count} training and ${test.count} test images. At least one of each is needed.`);
   const classes = 1 + [train, test].reduce((most, { labels }) => labels.reduce((a, b) => Math.max(a, b), most), 0);
   return { name: `${family}, ${train.count} training and ${test.count} test images`, train, test, classes };
 }
@@ -88,6 +92,8 @@ function unzip(path: string, raw: Uint8Array): Uint8Array {
   try {
     return gunzipSync(raw);
   } catch (error) {
-    throw new DataError(`${path}, of ${raw.length} bytes, cannot be unzipped (${(error as Error).message}): it is cut or damaged. Fetch the file again.`);
+    throw new DataError(
+      `${path}, of ${raw.length} bytes, cannot be unzipped (${(error as Error).message}): it is cut or damaged. Fetch the file again.`,
+    );
   }
 }

@@ -36,7 +36,8 @@ export function readRun(path: string): Run {
   try {
     return checkRun(JSON.parse(readFileSync(path, 'utf8')), path);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new ResultsError(`${path} is no JSON (${error.message}). Give a file that "saccade-bench --json FILE" wrote.`);
+    if (error instanceof SyntaxError)
+      throw new ResultsError(`${path} is no JSON (${error.message}). Give a file that "saccade-bench --json FILE" wrote.`);
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ResultsError(code ? `${path} cannot be read: ${message}. Give a file that "saccade-bench --json FILE" wrote.` : message);
   }

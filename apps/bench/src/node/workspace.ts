@@ -17,7 +17,10 @@ const ENGINES = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', '@tensorflo
 export function workspace(program: string, root = join(BENCH, '../..')): Installation {
   const packages = discover(root);
   const subsetDir = join(BENCH, 'data/fashion-mnist-subset');
-  const versions = () => ({ node: process.versions.node, ...Object.fromEntries([...ENGINES.map((name) => [name, versionOf(name)]), ...packages.map(({ name, version }) => [name, version])]) });
+  const versions = () => ({
+    node: process.versions.node,
+    ...Object.fromEntries([...ENGINES.map((name) => [name, versionOf(name)]), ...packages.map(({ name, version }) => [name, version])]),
+  });
   const commit = () => commitOf(root);
   return {
     program,

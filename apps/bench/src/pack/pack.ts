@@ -19,8 +19,8 @@ const { resolve: locate } = createRequire(import.meta.url);
 export interface Packing {
   readonly packages: readonly DiscoveredPackage[];
   readonly subsetDir: string;
-  versions(): Record<string, string>;
-  commit(): string | null;
+  readonly versions: () => Record<string, string>;
+  readonly commit: () => string | null;
 }
 
 const LIBRARY_FOLDERS = ['/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu', '/lib64', '/usr/lib64', '/usr/lib'];
@@ -49,7 +49,9 @@ export async function pack(out: string, packing: Packing): Promise<void> {
   writeFileSync(launcher, LAUNCHER);
   chmodSync(launcher, 0o755);
   const kilobytes = execFileSync('du', ['-sk', target], { encoding: 'utf8' }).split('\t')[0];
-  process.stdout.write(`Packed ${Math.round(Number(kilobytes) / 1024)} MiB into ${target}. To compress: tar -C ${dirname(target)} -c ${target.split('/').at(-1)} | xz -9 -T0 > saccade-bench.tar.xz\n`);
+  process.stdout.write(
+    `Packed ${Math.round(Number(kilobytes) / 1024)} MiB into ${target}. To compress: tar -C ${dirname(target)} -c ${target.split('/').at(-1)} | xz -9 -T0 > saccade-bench.tar.xz\n`,
+  );
 }
 
 async function bundle(target: string, { packages, versions, commit }: Packing): Promise<void> {
@@ -63,11 +65,15 @@ async function bundle(target: string, { packages, versions, commit }: Packing): 
     // Dawn is loaded from beside its own JavaScript; packing is not possible from a packed benchmark.
     external: ['webgpu'],
     // The CommonJS modules inside expect these. Class names are kept: messages name blocks by them.
-    banner: { js: "import { createRequire as packedRequire } from 'node:module';\nglobalThis.require = packedRequire(import.meta.url);\nglobalThis.__dirname = import.meta.dirname;\nglobalThis.__filename = import.meta.filename;" },
+    banner: {
+      js: "import { createRequire as packedRequire } from 'node:module';\nglobalThis.require = packedRequire(import.meta.url);\nglobalThis.__dirname = import.meta.dirname;\nglobalThis.__filename = import.meta.filename;",
+    },
     legalComments: 'linked',
     logLevel: 'silent',
   }).catch((error: BuildFailure) => {
-    throw new PackError(`The blocks cannot be bundled: ${error.errors.map(({ text }) => text).join('; ')}. Build the packages with "npm run build", and see that their bench files are there.`);
+    throw new PackError(
+      `The blocks cannot be bundled: ${error.errors.map(({ text }) => text).join('; ')}. Build the packages with "npm run build", and see that their bench files are there.`,
+    );
   });
 }
 
@@ -83,7 +89,8 @@ function packNode(target: string): void {
 function packBackends(target: string): void {
   const webgpu = dirname(locate('webgpu'));
   const packed = join(target, 'node_modules/webgpu');
-  for (const path of ['package.json', 'index.js', 'LICENSE.md', 'dist/linux-x64']) cpSync(join(webgpu, path), join(packed, path), { recursive: true });
+  for (const path of ['package.json', 'index.js', 'LICENSE.md', 'dist/linux-x64'])
+    cpSync(join(webgpu, path), join(packed, path), { recursive: true });
   const wasm = dirname(locate('@tensorflow/tfjs-backend-wasm'));
   for (const file of readdirSync(wasm).filter((name) => name.endsWith('.wasm'))) copyFileSync(join(wasm, file), join(target, WASM, file));
 }

@@ -11,7 +11,15 @@ export function textReport(run: Run): string {
 /** One or more runs as a Markdown document. */
 export function markdownReport(runs: readonly Run[]): string {
   const beside = runs.length > 1 ? [renderMarkdown(comparisonTable(runs))] : [];
-  const sections = runs.map((run, i) => [`## ${runs.length > 1 ? `${i + 1}: ` : ''}${deviceLine(run.environment)}`, '', ...facts(run.environment), '', ...tablesOf(run).map(renderMarkdown)].join('\n'));
+  const sections = runs.map((run, i) =>
+    [
+      `## ${runs.length > 1 ? `${i + 1}: ` : ''}${deviceLine(run.environment)}`,
+      '',
+      ...facts(run.environment),
+      '',
+      ...tablesOf(run).map(renderMarkdown),
+    ].join('\n'),
+  );
   return ['# Saccade benchmark', '', ...beside, ...sections].join('\n');
 }
 
@@ -19,6 +27,8 @@ function facts({ startedAt, durationSeconds, cpu, cores, memoryBytes, platform, 
   return [
     `- ${startedAt}, ${duration(1000 * durationSeconds)}${interrupted ? ', ended early' : ''}: \`saccade-bench ${command.join(' ')}\``,
     `- ${cpu}, ${whole(cores)} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${platform}; commit ${commit ?? 'unknown'}`,
-    `- ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
+    `- ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}`,
   ];
 }

@@ -98,6 +98,8 @@ export type Run = z.infer<typeof run>;
 export function checkRun(value: unknown, source: string): Run {
   const checked = run.safeParse(value);
   if (checked.success) return checked.data;
-  const { path, message } = checked.error.issues[0]!;
-  throw new Error(`${source} is not a result of this benchmark: at ${path.join('.') || 'its top'}, ${message}. Give a file that "saccade-bench --json FILE" wrote.`);
+  const { path, message } = checked.error.issues[0];
+  throw new Error(
+    `${source} is not a result of this benchmark: at ${path.join('.') || 'its top'}, ${message}. Give a file that "saccade-bench --json FILE" wrote.`,
+  );
 }

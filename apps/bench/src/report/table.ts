@@ -14,9 +14,10 @@ export type Row = readonly string[] | { readonly name: string; readonly instead:
 /** Lays a table out for a terminal. */
 export function renderText({ title, notes, columns, rows }: Table): string {
   const lines = [columns, ...rows.filter(isCells)];
-  const widths = columns.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
-  const nameWidth = Math.max(widths[0]!, ...rows.map((row) => (isCells(row) ? row[0]! : row.name).length));
-  const layOut = (cells: readonly string[]) => cells.map((cell, column) => (column === 0 ? cell.padEnd(nameWidth) : cell.padStart(widths[column]!))).join('  ');
+  const widths = columns.map((_, column) => Math.max(...lines.map((cells) => cells[column].length)));
+  const nameWidth = Math.max(widths[0], ...rows.map((row) => (isCells(row) ? row[0] : row.name).length));
+  const layOut = (cells: readonly string[]) =>
+    cells.map((cell, column) => (column === 0 ? cell.padEnd(nameWidth) : cell.padStart(widths[column]))).join('  ');
   const body = rows.map((row) => (isCells(row) ? layOut(row) : `${row.name.padEnd(nameWidth)}  ${row.instead}`));
   return [title, ...notes.map((note) => `  ${note}`), layOut(columns), ...body, ''].join('\n');
 }
@@ -26,7 +27,9 @@ export function renderMarkdown({ title, notes, columns, rows }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const rule = `|${columns.map((_, column) => (column === 0 ? '---' : '---:')).join('|')}|`;
   const cellsOf = (row: Row) => (isCells(row) ? row : [row.name, row.instead, ...columns.slice(2).map(() => '')]);
-  return [`### ${title}`, '', line(columns), rule, ...rows.map((row) => line(cellsOf(row))), '', ...notes.flatMap((note) => [`${note}  `]), ''].join('\n');
+  return [`### ${title}`, '', line(columns), rule, ...rows.map((row) => line(cellsOf(row))), '', ...notes.flatMap((note) => [`${note}  `]), ''].join(
+    '\n',
+  );
 }
 
 function isCells(row: Row): row is readonly string[] {

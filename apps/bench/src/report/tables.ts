@@ -8,9 +8,13 @@ export function tablesOf({ environment, results }: Run): Table[] {
   const accuracies = results.filter((result): result is AccuracyResult => result.kind === 'accuracy');
   const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
   const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
-  const bySize = groups.toSorted((a, b) => sizeOf(b[0]!.shape) - sizeOf(a[0]!.shape));
+  const bySize = groups.toSorted((a, b) => sizeOf(b[0].shape) - sizeOf(a[0].shape));
   const absent = results.filter((result) => result.kind === 'latency' && result.shape.length === 0);
-  return [...(absent.length > 0 ? [absentTable(absent)] : []), ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])), ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : [])];
+  return [
+    ...(absent.length > 0 ? [absentTable(absent)] : []),
+    ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])),
+    ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : []),
+  ];
 }
 
 /** One line on what was measured on; software adapters are named as such. */
@@ -34,12 +38,17 @@ export function comparisonTable(runs: readonly Run[]): Table {
     title: 'Latency side by side',
     notes: ['Median milliseconds a forward; in brackets, how many times faster than the plain form.'],
     columns: ['block', ...runs.map(({ environment }, i) => `${i + 1}: ${deviceLine(environment)}`)],
-    rows: [...rows].map(([name, cells]) => [name, ...cells]),
+    rows: Array.from(rows, ([name, cells]) => [name].concat(cells)),
   };
 }
 
 function absentTable(results: readonly Result[]): Table {
-  return { title: 'Not measured', notes: [], columns: ['package', 'reason'], rows: results.map(({ block, error }) => ({ name: block, instead: error ?? NONE })) };
+  return {
+    title: 'Not measured',
+    notes: [],
+    columns: ['package', 'reason'],
+    rows: results.map(({ block, error }) => ({ name: block, instead: error ?? NONE })),
+  };
 }
 
 const LATENCY_NOTES = [
@@ -49,8 +58,8 @@ const LATENCY_NOTES = [
 
 function latencyTable(results: readonly LatencyResult[], environment: Environment, notes: readonly string[]): Table {
   return {
-    title: `Latency at ${shapeName(results[0]!.shape)}, ${deviceLine(environment)}`,
-    notes,
+    title: `Latency at ${shapeName(results[0].shape)}, ${deviceLine(environment)}`,
+    notes: [...notes, ...results.flatMap(({ block, baselineRefused }) => (baselineRefused ? [`Plain form of ${block} ${baselineRefused}.`] : []))],
     columns: ['block', 'median', 'p95', 'first', 'plain', '×plain', '95 %', 'kernels', 'moved MB', 'peak MB', 'params', 'M mult-adds'],
     rows: sorted(results, (result) => result.medianMs!).map(latencyRow),
   };
@@ -61,7 +70,7 @@ function latencyRow(result: LatencyResult): Row {
   const interval = result.ratioCi95 ? result.ratioCi95.map((value) => value.toFixed(2)).join('–') : NONE;
   const beside = (ours: string, plain: string) => (result.baselineRefused ? ours : `${ours} (${plain})`);
   return [
-    result.baselineRefused ? `${result.block}, plain form ${result.baselineRefused}` : result.block,
+    result.block,
     significant(result.medianMs),
     significant(result.p95Ms),
     significant(result.firstRunMs),
@@ -81,7 +90,7 @@ function accuracyTable(results: readonly AccuracyResult[], environment: Environm
   return {
     title: `Accuracy in a small residual network, ${deviceLine(environment)}`,
     notes: [
-      `${environment.data}, ${results[0]!.epochs} epoch${results[0]!.epochs === 1 ? '' : 's'}. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
+      `${environment.data}, ${results[0].epochs} epoch${results[0].epochs === 1 ? '' : 's'}. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
       'Training time in ms a step of 32 images; "added" parameters over the network without a block.',
     ],
     columns: ['block', 'accuracy', '±', 'gain', 'seeds', 'step', 'params', 'added'],

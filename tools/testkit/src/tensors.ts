@@ -7,9 +7,17 @@ export function random(shape: readonly number[], seed = 1): tf.Tensor {
   return tf.randomNormal([...shape], 0, 1, 'float32', seed);
 }
 
+export interface RandomiseOptions {
+  /** Default: 1. */
+  readonly seed?: number;
+  /** Says of initial values that they stay. Default: none do. */
+  readonly keep?: (initial: readonly number[]) => boolean;
+}
+
 /** Gives every learned weight random values, so that nothing hides behind an initial zero. */
-export function randomiseWeights(layer: Block<object>, seed = 1): void {
+export function randomiseWeights(layer: Block<object>, { seed = 1, keep }: RandomiseOptions = {}): void {
   for (const [i, weight] of layer.trainableWeights.entries()) {
+    if (keep?.(Array.from(weight.read().dataSync()))) continue;
     const value = tf.tidy(() => tf.mul(random(weight.shape as number[], seed + i), 0.5));
     weight.write(value);
     value.dispose();

@@ -8,12 +8,12 @@ import { channelsOf, spread } from '../shapes.js';
  * @param x `[N, …positions, C]`
  * @returns `[N, …positions]`
  */
-export function channelAvgPool<T extends Tensor>(x: Tensor): T {
+export function channelAvgPool(x: Tensor): Tensor {
   return differentiable(
     [x],
     (x) => mean(fold(x, avgPool), -1),
     (dy, [x]) => [spread(expandDims(div(dy, channelsOf(x)), -1), x)],
-  ) as T;
+  );
 }
 
 /**
@@ -22,12 +22,12 @@ export function channelAvgPool<T extends Tensor>(x: Tensor): T {
  * @param x `[N, …positions, C]`
  * @returns `[N, …positions]`
  */
-export function channelMaxPool<T extends Tensor>(x: Tensor): T {
+export function channelMaxPool(x: Tensor): Tensor {
   return differentiable(
     [x],
     (x) => max(fold(x, maxPool), -1),
     (dy, [x]) => [routeToMax(x, dy, x.rank - 1)],
-  ) as T;
+  );
 }
 
 type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;

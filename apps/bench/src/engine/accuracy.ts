@@ -57,8 +57,9 @@ export async function measureAccuracy(
   { seed, epochs, onProgress = () => undefined }: TrainingOptions,
 ): Promise<Training> {
   const { height, width, channels } = data.train;
-  // Blocks draw their initial weights from TensorFlow.js's generator, which is seeded by Math.random.
-  const network = withRandom(randomFrom(`${seed}/block`), () => hostNetwork([height, width, channels], data.classes, seed, insert));
+  // Blocks draw their initial weights, and what they drop, from TensorFlow.js's generators, which are seeded by Math.random.
+  const random = randomFrom(`${seed}/block`);
+  const network = withRandom(random, () => hostNetwork([height, width, channels], data.classes, seed, insert));
   const variables = network.trainableWeights.map((weight) => weight.read() as Variable);
   const params = variables.reduce((count, { size }) => count + size, 0);
   const normalise = normaliserOf(data.train);
@@ -73,7 +74,7 @@ export async function measureAccuracy(
       const batch = batchOf(data.train, order.subarray(step * BATCH, (step + 1) * BATCH), normalise);
       const start = performance.now();
       optimizer.setLearningRate(LEARNING_RATE * (1 - (epoch * steps + step) / (epochs * steps)));
-      const loss = optimizer.minimize(() => lossOf(network, batch, data.classes), true, variables)!;
+      const loss = withRandom(random, () => optimizer.minimize(() => lossOf(network, batch, data.classes), true, variables))!;
       total += (await loss.data())[0];
       stepMs.push(performance.now() - start);
       loss.dispose();

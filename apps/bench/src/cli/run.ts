@@ -48,7 +48,7 @@ async function pack(out: string, installation: Installation): Promise<void> {
 
 async function measure(options: Options, args: readonly string[], installation: Installation): Promise<number> {
   const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort(new Error('interrupted'));
+  const onSignal = () => interrupt.abort(new BenchError('Interrupted before anything was measured.', EXIT.interrupted));
   // Every time, not once: npm passes on the Ctrl-C that the terminal has already sent to all.
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const startedAt = new Date();

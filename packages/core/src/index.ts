@@ -1,7 +1,7 @@
 export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, type Activation, type Gate } from './activations.js';
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
-export { byTiles, type TileFunction, type TileGradient } from './attention/tiles.js';
+export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';
 export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { channelDropout } from './dropout.js';
 export { BlockError, either, nearest, show, showShape } from './errors.js';

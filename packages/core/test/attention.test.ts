@@ -1,6 +1,8 @@
 import { attend, attentionRows, byTiles, type TileFunction, type TileGradient } from '@saccade/core';
 import { closeTo, onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
+import { execFileSync } from 'node:child_process';
+import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { expectSame, normal, toTensor, type Operation } from './plain.ts';
 
@@ -31,6 +33,7 @@ const CASES = [
   ['one tile', [3, 9, 5], 'key'],
   ['one query', [3, 1, 6], 'image'],
   ['one key', [2, 6, 1], 'full'],
+  ['many queries', [2, 301, 9], 'full'],
   ['tiles of images', [3, 16, 8200], 'image'],
   ['tiles of rows', [2, 34, 8200], 'query'],
   ['tiles of images', [3, 16, 8200], 'query'],
@@ -94,7 +97,7 @@ onEachBackend((backend) => {
     const inputs = [normal([batch, count, 3], 1), normal([1, count, 5], 2), normal([batch, 5, 3], 3), normal([1, 5, 2], 4)];
     const whole: Operation = (a, bias, b, c) => work([b, c])([a, bias]);
     await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work), whole, inputs, tolerance);
-    await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work, workGradient), whole, inputs, tolerance);
+    await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work, { gradient: workGradient }), whole, inputs, tolerance);
   });
 
   test.each([
@@ -133,4 +136,8 @@ onEachBackend((backend) => {
     const expected = tf.tidy(() => tf.gather(weights(q, k, bias, 0.5), [4, 0, 4], 1));
     await closeTo(rows, expected, tolerance.value);
   });
+});
+
+test('the wasm kernel is what its source compiles to', () => {
+  execFileSync(process.execPath, ['scripts/build-kernels.ts', '--check'], { cwd: path.resolve(import.meta.dirname, '..'), stdio: 'pipe' });
 });

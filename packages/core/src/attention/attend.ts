@@ -1,4 +1,5 @@
 import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { canFuse, fusedAttend } from '../kernels/wasm/attend.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { byTiles, type TileFunction, type TileGradient } from './tiles.js';
 
@@ -24,7 +25,8 @@ export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias 
     const rows: Tensor[] = [scaled(q, scale)];
     const shared: Tensor[] = [k, v];
     if (bias) (perQuery ? rows : shared).push(bias);
-    return byTiles(rows, shared, k.shape[1], attendTile, attendTileGradient) as Tensor3D;
+    const fused = canFuse() ? fusedTile : undefined;
+    return byTiles(rows, shared, k.shape[1], attendTile, { gradient: attendTileGradient, fused }) as Tensor3D;
   });
 }
 
@@ -48,6 +50,8 @@ const attendTile: TileFunction = ([k, v, sharedBias]) => {
   const kT = transposeLast(k); // once for all tiles; XNNPACK packs it once, too
   return ([q, rowBias]) => matMul(weigh(q, kT, rowBias ?? sharedBias), v);
 };
+
+const fusedTile = ([k, v, sharedBias]: Tensor[], [q, rowBias]: Tensor[]) => fusedAttend(q, k, v, rowBias ?? sharedBias);
 
 const attendTileGradient: TileGradient = ([k, v, sharedBias]) => {
   const [kT, vT] = [transposeLast(k), transposeLast(v)];

@@ -21,6 +21,14 @@ interface Tiling {
 const TILE_BYTES = { cpu: 2 ** 20, gpu: 2 ** 26 };
 const LEAST_ROWS = 32;
 
+/** What is known of a work beyond how to do it a tile at a time. */
+export interface KnownWork {
+  /** Its gradient, where a better one is known than TensorFlow.js derives. */
+  readonly gradient?: TileGradient;
+  /** All of it at once, where a kernel does that in bounded memory. */
+  readonly fused?: ((shared: Tensor[], rows: Tensor[]) => Tensor) | undefined;
+}
+
 /**
  * Computes `f` a tile at a time, so that what `f` builds for all rows at once never exists as a whole: not in the forward and, since the
  * gradient computes each tile again, not in training (Chen et al. 2016, sublinear memory; Dao et al. 2022, FlashAttention).
@@ -29,17 +37,17 @@ const LEAST_ROWS = 32;
  * @param shared tensors `[B, …]`, of which a tile sees its images, or `[1, …]`, which every tile sees whole
  * @param columns how many values `f` builds for one row
  * @param f the work of a tile; it must not capture tensors that a gradient should flow to
- * @param gradient the gradient of `f`, where a better one is known than TensorFlow.js derives
  * @returns `[B, N, …]`
  */
-export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: TileFunction, gradient?: TileGradient): Tensor {
+export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: TileFunction, { gradient, fused }: KnownWork = {}): Tensor {
   const [batch, count] = rows[0].shape;
   const tiling = tilingFor(count, columns);
   if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
+  const forward = (rows: Tensor[], shared: Tensor[]) => (fused ? fused(shared, rows) : forwardByTiles(rows, shared, tiling, f));
   return differentiable(
     [...rows, ...shared],
-    (...inputs) => forwardByTiles(...partition(inputs), tiling, f),
+    (...inputs) => forward(...partition(inputs)),
     (dy, inputs, y) => gradientByTiles(...partition(inputs), dy, y, tiling, gradient ?? derived(f)),
   );
 }

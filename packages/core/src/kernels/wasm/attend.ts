@@ -9,6 +9,7 @@ import {
   type Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
+import { BlockError } from '../../errors.js';
 import { ATTEND } from './attend-binary.js';
 
 /** What the kernel uses of the wasm backend. */
@@ -84,7 +85,10 @@ function kernel({ inputs: { q, k, v, bias }, backend }: { inputs: Inputs; backen
   const image = (x: TensorInfo, i: number) =>
     backend.dataIdMap.get(x.dataId).memoryOffset + (x.shape[0] > 1 ? i * x.shape[1] * x.shape[2] * FLOAT_BYTES : 0);
   const [keyBytes, valueBytes] = [padded(m) * d * FLOAT_BYTES, padded(e) * m * FLOAT_BYTES];
-  const keys = allocate(keyBytes + valueBytes + scratchBytes(Math.min(n, GROUP), e));
+  const bytes = keyBytes + valueBytes + scratchBytes(Math.min(n, GROUP), e);
+  const keys = allocate(bytes);
+  if (keys === 0)
+    throw new BlockError(`attend: the wasm backend has no ${bytes} bytes left. Give smaller maps, fewer at a time, or dispose tensors.`);
   const [values, scratch] = [keys + keyBytes, keys + keyBytes + valueBytes];
   const biasStride = bias && bias.shape[1] > 1 ? m * FLOAT_BYTES : 0;
   for (let i = 0; i < batch; i++) {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
+import { testReadme } from '@saccade/testkit';
 import { describe, expect, test } from 'vitest';
 
 const packages = path.resolve(import.meta.dirname, '../../../packages');
@@ -18,6 +19,8 @@ const classNamesOf = (name: string): string[] =>
   readdirSync(path.join(packages, name, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .flatMap((file) => [...read(name, 'src', file).matchAll(/static override readonly className = '(.*)'/g)].map(([, className]) => className));
+
+testReadme(path.resolve(packages, '..'));
 
 test('there are blocks', () => {
   expect(names.filter(isBlock).length).toBeGreaterThan(0);

@@ -19,6 +19,15 @@ export function isBackendName(name: string): name is BackendName {
   return (BACKENDS as readonly string[]).includes(name);
 }
 
+export interface BackendOptions {
+  /** Whether SwiftShader may stand in for a GPU. Default: true. */
+  readonly allowSoftware?: boolean;
+  /** Whether wasm gets `@saccade/wasm-train`, which brings what training lacks, and makes some products faster. Default: true. */
+  readonly training?: boolean;
+  /** The folder of the wasm backend's binaries. Default: null, beside its code. */
+  readonly wasmDir?: string | null;
+}
+
 let webgpu: BackendInUse | undefined;
 
 /**
@@ -26,22 +35,24 @@ let webgpu: BackendInUse | undefined;
  *
  * @throws if the backend cannot be had here, saying what is missing.
  */
-export async function useBackend(name: BackendName, options: { allowSoftware?: boolean } = {}): Promise<BackendInUse> {
+export async function useBackend(
+  name: BackendName,
+  { allowSoftware = true, training = true, wasmDir = null }: BackendOptions = {},
+): Promise<BackendInUse> {
   // Without it the cpu backend greets every process on stderr.
   tf.enableProdMode();
-  const inUse = name === 'webgpu' ? await startWebGpu(options.allowSoftware ?? true) : await startOnCpu(name);
+  if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
+  if (name === 'wasm') await importWasm(training, wasmDir);
+  const inUse = name === 'webgpu' ? await startWebGpu(allowSoftware) : { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false };
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
   await tf.ready();
   return inUse;
 }
 
-async function startOnCpu(name: 'cpu' | 'wasm'): Promise<BackendInUse> {
-  if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
-  else {
-    await import('@tensorflow/tfjs-backend-wasm');
-    await import('@saccade/wasm-train');
-  }
-  return { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false };
+async function importWasm(training: boolean, wasmDir: string | null): Promise<void> {
+  const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+  if (wasmDir) setWasmPaths(`${wasmDir}/`);
+  if (training) await import('@saccade/wasm-train');
 }
 
 async function startWebGpu(allowSoftware: boolean): Promise<BackendInUse> {

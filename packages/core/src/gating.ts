@@ -1,5 +1,5 @@
 import { expandDims, mul, reshape, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
-import { BlockError } from './errors.js';
+import { BlockError, showShape } from './errors.js';
 import { differentiable } from './gradient.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool } from './pooling/global.js';
@@ -24,7 +24,7 @@ function broadcastable(x: Tensor, gate: Tensor): Tensor {
   const aligned = gate.rank === 2 && x.rank > 2 ? channelwise(gate, x) : gate.rank === x.rank - 1 ? expandDims(gate, -1) : gate;
   if (aligned.rank !== x.rank || aligned.shape.some((size, i) => size !== 1 && size !== x.shape[i])) {
     throw new BlockError(
-      `scale: a gate of shape [${gate.shape.join(', ')}] does not fit a map of shape [${x.shape.join(', ')}]. ` +
+      `scale: a gate of shape ${showShape(gate.shape)} does not fit a map of shape ${showShape(x.shape)}. ` +
         'Give [N, C], [N, …positions], or a shape of the same rank with 1 where the gate is shared.',
     );
   }

@@ -1,6 +1,7 @@
 import { avgPool, div, expandDims, getBackend, max, maxPool, mean, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { channelsOf, spread } from '../shapes.js';
+import type { Pool } from './pool.js';
 
 /**
  * The mean of the channels at each position.
@@ -29,8 +30,6 @@ export function channelMaxPool(x: Tensor): Tensor {
     (dy, [x]) => [routeToMax(x, dy, x.rank - 1)],
   );
 }
-
-type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;
 
 // On wasm a reduction of the innermost axis is a scalar loop. Seen as C/k columns of k channels, a pooling window
 // reduces k channels at a time with SIMD, and the loop is left with k values a position.

@@ -23,6 +23,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
+import type { Pool } from './pool.js';
 
 // tf.mean and tf.max over axes that are not innermost first transpose the whole map, on every backend. A pooling window as large
 // as the map reads it once, in place.
@@ -76,7 +77,8 @@ export function globalStdPool(x: Tensor): Tensor2D {
 }
 
 /**
- * The p-norm of each channel over all positions, (Σ|x|ᵖ)^(1/p): a sum, not a mean, as in PyTorch's `lp_pool2d` (which leaves out the | | : for odd p and negative x it differs). Where it is 0, so is its gradient.
+ * The p-norm of each channel over all positions, (Σ|x|ᵖ)^(1/p): a sum, not a mean, as in PyTorch's `lp_pool2d`, which leaves the absolute
+ * value out and so differs for odd p and negative x. Where it is 0, so is its gradient.
  *
  * @param x `[N, …positions, C]`
  * @param p the norm's exponent, at least 1
@@ -132,8 +134,6 @@ function shift(x: Tensor): Tensor {
 function meanOf(x: Tensor): Tensor {
   return channelwise(pool(avgPool, x), x);
 }
-
-type Pool = (x: Tensor4D, window: [number, number], strides: [number, number], pad: 'valid') => Tensor4D;
 
 function pool(kind: Pool, x: Tensor): Tensor {
   const channels = channelsOf(x);

@@ -1,6 +1,7 @@
 import { avgPool, div, expandDims, maxPool, reshape, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { onGpu, spread } from '../shapes.js';
+import type { Pool } from './pool.js';
 
 /** The axis that a strip pooling removes. */
 export type StripAxis = 'height' | 'width';
@@ -37,13 +38,11 @@ export function stripMaxPool(x: Tensor4D, over: StripAxis): Tensor3D {
   ) as Tensor3D;
 }
 
-type Pool = (x: Tensor4D, window: [number, number], strides: number, pad: 'valid') => Tensor4D;
-
 function pool(kind: Pool, x: Tensor4D, over: StripAxis): Tensor {
   const [batch, height, width, channels] = x.shape;
   const strip = [batch, over === 'height' ? width : height, channels];
-  if (onGpu()) return reshape(kind(x, over === 'height' ? [height, 1] : [1, width], 1, 'valid'), strip);
+  if (onGpu()) return reshape(kind(x, over === 'height' ? [height, 1] : [1, width], [1, 1], 'valid'), strip);
   // Seen as maps one position wide, each pooled whole: wasm then takes two thirds of the time.
   const columns: Tensor4D = reshape(x, over === 'height' ? [batch, height, 1, width * channels] : [batch * height, width, 1, channels]);
-  return reshape(kind(columns, [columns.shape[1], 1], 1, 'valid'), strip);
+  return reshape(kind(columns, [columns.shape[1], 1], [1, 1], 'valid'), strip);
 }

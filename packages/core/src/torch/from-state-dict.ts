@@ -1,6 +1,6 @@
 import { reshape, tensor, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
 import { describe, type Block } from '../block.js';
-import { BlockError } from '../errors.js';
+import { BlockError, showShape } from '../errors.js';
 import type { Shape } from '../shapes.js';
 import type { WeightSpec } from '../weights.js';
 import type { StateDict, StateTensor } from './state-dict.js';
@@ -53,12 +53,12 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
     const key = sources.get(spec.path)!;
     const found: StateTensor | undefined = state[key];
     const expected = torchShape(spec);
-    if (!found) faults.push(`"${key}" [${expected.join(', ')}] is missing`);
-    else if (!fits(found.shape, spec)) faults.push(`"${key}" has shape [${found.shape.join(', ')}], but must be [${expected.join(', ')}]`);
+    if (!found) faults.push(`"${key}" ${showShape(expected)} is missing`);
+    else if (!fits(found.shape, spec)) faults.push(`"${key}" has shape ${showShape(found.shape)}, but must be ${showShape(expected)}`);
   }
   const used = new Set(sources.values());
   for (const key of Object.keys(state)) {
-    if (!used.has(key) && !key.endsWith('num_batches_tracked')) faults.push(`"${key}" [${state[key].shape.join(', ')}] is left over`);
+    if (!used.has(key) && !key.endsWith('num_batches_tracked')) faults.push(`"${key}" ${showShape(state[key].shape)} is left over`);
   }
   if (faults.length === 0) return;
   throw new BlockError(

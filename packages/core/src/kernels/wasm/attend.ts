@@ -81,7 +81,6 @@ function kernel({ inputs: { q, k, v, bias }, backend }: { inputs: Inputs; backen
   const { _malloc: allocate, _free: free } = backend.wasm; // Emscripten's names
   const [batch, n, d] = q.shape;
   const [, m, e] = v.shape;
-  const out = backend.makeOutput([batch, n, e], 'float32');
   const image = (x: TensorInfo, i: number) =>
     backend.dataIdMap.get(x.dataId).memoryOffset + (x.shape[0] > 1 ? i * x.shape[1] * x.shape[2] * FLOAT_BYTES : 0);
   const [keyBytes, valueBytes] = [padded(m) * d * FLOAT_BYTES, padded(e) * m * FLOAT_BYTES];
@@ -89,6 +88,7 @@ function kernel({ inputs: { q, k, v, bias }, backend }: { inputs: Inputs; backen
   const keys = allocate(bytes);
   if (keys === 0)
     throw new BlockError(`attend: the wasm backend has no ${bytes} bytes left. Give smaller maps, fewer at a time, or dispose tensors.`);
+  const out = backend.makeOutput([batch, n, e], 'float32');
   const [values, scratch] = [keys + keyBytes, keys + keyBytes + valueBytes];
   const biasStride = bias && bias.shape[1] > 1 ? m * FLOAT_BYTES : 0;
   for (let i = 0; i < batch; i++) {

@@ -3,6 +3,7 @@ export { attend, attentionRows, type AttendOptions } from './attention/attend.js
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
 export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';
 export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
+export { adaptiveKernelSize, type AdaptiveKernel } from './channel-kernel.js';
 export { channelDropout } from './dropout.js';
 export { BlockError, either, nearest, show, showShape } from './errors.js';
 export { scale } from './gating.js';

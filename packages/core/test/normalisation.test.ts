@@ -108,9 +108,13 @@ onEachBackend((backend) => {
     await closeTo(variables['movingMean'], tf.tensor1d(mean), 1e-5);
   });
 
-  test('batch norm of a single value a channel is its offset, and moves nothing to NaN', async () => {
+  test('batch norm of a single value a channel in training is that of inference, and moves no statistics', async () => {
     const { apply, variables } = batchNormOf(3);
-    await closeTo(apply(random([1, 1, 1, 3]), true), tf.zeros([1, 1, 1, 3]), 1e-6);
-    await closeTo(variables['movingVariance'], tf.tensor1d([0.9, 0.9, 0.9]), 1e-6);
+    variables['movingMean'].assign(tf.tensor1d([1, 2, 3]));
+    variables['movingVariance'].assign(tf.tensor1d([4, 0.25, 1]));
+    const x = tf.tensor4d([5, 2, 0], [1, 1, 1, 3]);
+    await closeTo(apply(x, true), tf.tensor4d([2, 0, -3], [1, 1, 1, 3]), 1e-4);
+    await closeTo(variables['movingMean'], tf.tensor1d([1, 2, 3]), 0);
+    await closeTo(variables['movingVariance'], tf.tensor1d([4, 0.25, 1]), 0);
   });
 });

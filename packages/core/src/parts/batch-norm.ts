@@ -7,7 +7,10 @@ import type { Initializer } from './initializers.js';
 
 /** Batch normalisation with moving statistics (Ioffe and Szegedy 2015). */
 export interface BatchNorm {
-  /** `[…, C]` to the same shape. In training: the batch's statistics, and an update of the moving ones. */
+  /**
+   * `[…, C]` to the same shape. In training: the batch's statistics, and an update of the moving ones. A single value a channel has no variance
+   * (PyTorch refuses it): it takes the moving statistics, and leaves them as they are.
+   */
   <T extends Tensor>(x: T, training: boolean): T;
   readonly gamma: Weight;
   readonly beta: Weight;
@@ -33,15 +36,15 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
   const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
   const movingVariance = weights.add('movingVariance', [channels], initializers.ones(), { trainable: false });
   const apply = <T extends Tensor>(x: T, training: boolean): T => {
-    if (!training) {
+    const count = x.size / channelsOf(x);
+    if (!training || count === 1) {
       const moments = { mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D };
       return batchNormInference(x, moments, gamma.read(), beta.read(), epsilon);
     }
     const moments = momentsOf(x);
-    const count = x.size / channelsOf(x);
     const follow = (moving: Weight, batch: Tensor) => moving.write(add(mul(moving.read(), 1 - momentum), mul(batch, momentum)));
     follow(movingMean, moments.mean);
-    follow(movingVariance, mul(moments.variance, count / Math.max(count - 1, 1)));
+    follow(movingVariance, mul(moments.variance, count / (count - 1)));
     return batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon);
   };
   return Object.assign(apply, { gamma, beta });

@@ -1,4 +1,18 @@
-import { argMax, cast, customGrad, expandDims, mul, range, relu, reshape, squaredDifference, sub, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  argMax,
+  cast,
+  customGrad,
+  expandDims,
+  getGradient,
+  mul,
+  range,
+  relu,
+  reshape,
+  squaredDifference,
+  sub,
+  type NamedAttrMap,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
 
 /**
  * An operation with a gradient of its own.
@@ -23,6 +37,15 @@ export function differentiable(
     };
   });
   return op(...inputs);
+}
+
+/**
+ * The gradients of one of TF.js's kernels, by the names of its inputs: for operations whose own gradient is made of that.
+ *
+ * @param saved the tensors that the kernel's gradient asks for
+ */
+export function kernelGradients(kernelName: string, dy: Tensor, saved: Tensor[], attrs: object): Record<string, () => Tensor> {
+  return getGradient(kernelName).gradFunc(dy, saved, attrs as NamedAttrMap);
 }
 
 /** The gradient of a maximum over `axis`: `dy` where `x` first has its maximum, 0 elsewhere. */

@@ -1,0 +1,22 @@
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { WeightScope } from '../weights.js';
+import { batchNorm, type BatchNormOptions } from './batch-norm.js';
+import { conv2d, type Conv2DOptions } from './conv2d.js';
+
+/** A learned 2-D convolution without bias, and batch normalisation of its output. */
+export interface ConvBatchNorm {
+  /** `[N, H, W, inputs]` to `[N, H', W', filters]`, by default `⌈H/stride⌉` and `⌈W/stride⌉` */
+  (x: Tensor4D, training: boolean): Tensor4D;
+  /** Multiply-adds for so many output positions. */
+  macs(positions: number): number;
+}
+
+export interface ConvBatchNormOptions extends Omit<Conv2DOptions, 'useBias' | 'biasInitializer'>, BatchNormOptions {}
+
+/** Declares a {@link ConvBatchNorm} part: a convolution `conv` and a batch norm `norm`, with the weights of both. */
+export function convBatchNorm(weights: WeightScope, inputs: number, filters: number, options: ConvBatchNormOptions): ConvBatchNorm {
+  const conv = conv2d(weights.at('conv'), inputs, filters, { ...options, useBias: false });
+  const norm = batchNorm(weights.at('norm'), filters, options);
+  const apply = (x: Tensor4D, training: boolean): Tensor4D => norm(conv(x), training);
+  return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
+}

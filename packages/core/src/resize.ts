@@ -1,0 +1,76 @@
+import {
+  avgPool,
+  cast,
+  clone,
+  gather,
+  image,
+  mul,
+  oneHot,
+  reshape,
+  tensor1d,
+  tidy,
+  transpose,
+  type Tensor2D,
+  type Tensor4D,
+} from '@tensorflow/tfjs-core';
+import { differentiable, kernelGradients } from './gradient.js';
+import { linear } from './matmul.js';
+
+type Size = readonly [height: number, width: number];
+
+/**
+ * Resizes a map to the nearest of its pixels, as PyTorch's `nearest` does: out[i] = in[⌊i · in / out⌋] along both axes.
+ *
+ * @param x `[N, h, w, C]`
+ * @param size of the result
+ * @returns `[N, H, W, C]`
+ */
+export function resizeNearest(x: Tensor4D, [height, width]: Size): Tensor4D {
+  if (x.shape[1] === height && x.shape[2] === width) return clone(x);
+  return tidy(() => {
+    if (height % x.shape[1] === 0 && width % x.shape[2] === 0) return enlargeNearest(x, [height, width]);
+    return nearestAlong(nearestAlong(x, 1, height), 2, width);
+  });
+}
+
+/**
+ * Resizes a map by bilinear interpolation between its pixels, corners aligned with corners, as PyTorch's `align_corners=True`.
+ *
+ * @param x `[N, h, w, C]`
+ * @param size of the result
+ * @returns `[N, H, W, C]`
+ */
+export function resizeBilinear(x: Tensor4D, [height, width]: Size): Tensor4D {
+  return differentiable(
+    [x],
+    (x) => image.resizeBilinear(x as Tensor4D, [height, width], true),
+    // The cpu backend's gradient has height and width swapped in its shape, but not in its values.
+    (dy, [x]) => [reshape(kernelGradients('ResizeBilinear', dy, [x], { alignCorners: true })['images'](), x.shape)],
+  ) as Tensor4D;
+}
+
+// By whole factors.
+function enlargeNearest(x: Tensor4D, [height, width]: Size): Tensor4D {
+  const factors: [number, number] = [height / x.shape[1], width / x.shape[2]];
+  return differentiable(
+    [x],
+    // The pixels' centres, since a GPU may round i · in / out down where it is whole.
+    (x) => image.resizeNearestNeighbor(x as Tensor4D, [height, width], false, true),
+    (dy) => [mul(avgPool(dy as Tensor4D, factors, factors, 'valid'), factors[0] * factors[1])],
+  ) as Tensor4D;
+}
+
+function nearestAlong(x: Tensor4D, axis: 1 | 2, size: number): Tensor4D {
+  const from = x.shape[axis];
+  const sources = Array.from({ length: size }, (_, i) => Math.floor((i * from) / size));
+  return differentiable(
+    [x],
+    (x) => gather(x, tensor1d(sources, 'int32'), axis),
+    // A product sums what each pixel was copied to; not all backends can scatter.
+    (dy) => {
+      const swapWithLast = axis === 1 ? [0, 3, 2, 1] : [0, 1, 3, 2];
+      const copies = cast(oneHot(tensor1d(sources, 'int32'), from), 'float32') as Tensor2D; // [size, from]
+      return [transpose(linear(transpose(dy, swapWithLast), copies), swapWithLast)];
+    },
+  ) as Tensor4D;
+}

@@ -22,10 +22,11 @@ export type WeightReader = <T extends Tensor = Tensor>(path: string) => T;
  * Where the block's paper puts it in a residual network:
  * `branch` at the end of the residual branch, after its last batch norm and before the addition (SE, CBAM, GC) ·
  * `inner` inside the branch, after the first convolution with its batch norm and ReLU (coordinate attention) ·
+ * `convolution` instead of the branch's second 3×3 convolution and its batch norm (selective kernels, self-calibrated convolutions) ·
  * `stage` before the last residual block of a stage (non-local) ·
  * `head` on the last features, before pooling (criss-cross).
  */
-export type Slot = 'branch' | 'inner' | 'stage' | 'head';
+export type Slot = 'branch' | 'inner' | 'convolution' | 'stage' | 'head';
 
 /** What the benchmark has to know of a block. A package's `bench/index.ts` default-exports a list of these. */
 export interface BenchEntry {

@@ -35,7 +35,8 @@ export function hostNetwork(inputShape: [number, number, number], classes: numbe
     // A stage has one residual block here, its last. The first stage's maps are not yet ones to attend among positions of.
     if (stage > 0) x = at('stage', x);
     const inner = at('inner', relu(convNorm(x, `stage${stage}_conv0`, filters, 3, stride)));
-    const branch = at('branch', convNorm(inner, `stage${stage}_conv1`, filters, 3, 1));
+    const second = insert?.slot === 'convolution' ? at('convolution', inner) : convNorm(inner, `stage${stage}_conv1`, filters, 3, 1);
+    const branch = at('branch', second);
     const shortcut = stride === 1 ? x : convNorm(x, `stage${stage}_shortcut`, filters, 1, stride);
     x = relu(layers.add().apply([branch, shortcut]) as SymbolicTensor);
   });

@@ -1,4 +1,5 @@
-import { add, leakyRelu, mul, relu, relu6, sigmoid, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { add, getBackend, leakyRelu, mul, relu, relu6, sigmoid, square, sub, tanh as nativeTanh, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { differentiable } from './gradient.js';
 
 /** x · sigmoid(x). */
 export function silu<T extends Tensor>(x: T): T {
@@ -13,6 +14,17 @@ export function hardSigmoid<T extends Tensor>(x: T): T {
 /** x · relu6(x + 3) / 6, the piecewise linear SiLU of MobileNetV3. */
 export function hardSwish<T extends Tensor>(x: T): T {
   return tidy(() => mul(x, hardSigmoid(x)));
+}
+
+/** The hyperbolic tangent. */
+export function tanh<T extends Tensor>(x: T): T {
+  if (getBackend() !== 'wasm') return nativeTanh(x);
+  // XNNPACK has a sigmoid; wasm's tanh is a scalar loop that takes 15 times as long.
+  return differentiable(
+    [x],
+    (x) => sub(mul(sigmoid(mul(x, 2)), 2), 1),
+    (dy, _, y) => [mul(dy, sub(1, square(y)))],
+  ) as T;
 }
 
 export const ACTIVATIONS = { relu, relu6, silu, hardSwish, leakyRelu: (x: Tensor) => leakyRelu(x, 0.01) } as const;

@@ -1,4 +1,4 @@
-export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, type Activation, type Gate } from './activations.js';
+export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, tanh, type Activation, type Gate } from './activations.js';
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
 export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';

@@ -15,15 +15,14 @@ import {
   parts,
   reducedChannels,
   scale,
-  sizeOf,
   type BlockArgs,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
-import { relu, reshape, sigmoid, type Tensor } from '@tensorflow/tfjs-core';
+import { sigmoid, type Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { addEverywhere, attentionOf, contextOf } from './context.js';
+import { addEverywhere } from './context.js';
 
 /** How a context is pooled from all positions. */
 export type Pooling = 'attention' | 'avg';
@@ -41,12 +40,6 @@ export interface GlobalContextOptions {
   fusions?: readonly Fusion[];
 }
 
-/** The transform of a context, a bottleneck with layer normalisation: `[N, C]` to `[N, C]`. */
-interface Transform {
-  (context: Tensor): Tensor;
-  macs(): number;
-}
-
 /**
  * Pools one context an image by an attention map that all positions share, transforms it by a small bottleneck, and adds it to every position.
  *
@@ -61,16 +54,16 @@ export class GlobalContext extends Block<GlobalContextOptions> {
     fusions: option.someOf(['add', 'multiply'], ['add']),
   };
 
-  private mask?: parts.Dense;
-  private add?: Transform;
-  private multiply?: Transform;
+  private attention?: parts.AttentionPool;
+  private add?: parts.Bottleneck;
+  private multiply?: parts.Bottleneck;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
     const { pooling, fusions } = this.options;
     const width = this.options.width ?? reducedChannels(this.title, channels, this.options);
     if (pooling === 'attention')
-      this.mask = parts.dense(weights.at('mask'), channels, 1, {
+      this.attention = parts.attentionPool(weights.at('mask'), channels, {
         kernelInitializer: parts.heNormal(channels),
         biasInitializer: initializers.zeros(),
       });
@@ -86,30 +79,24 @@ export class GlobalContext extends Block<GlobalContextOptions> {
 
   override maps(x: Tensor): Record<string, Tensor> {
     return {
-      ...(this.mask && { spatial: reshape(attentionOf(x, this.mask), x.shape.slice(0, -1)) }),
+      ...(this.attention && { spatial: this.attention.map(x) }),
       ...(this.multiply && { channel: sigmoid(this.multiply(this.context(x))) }),
     };
   }
 
-  override macs([batch, ...positionsAndChannels]: readonly number[]): number {
-    // The scores, and the weighted sum.
-    const attention = this.mask ? 2 * sizeOf(positionsAndChannels) : 0;
-    return batch * (attention + (this.add?.macs() ?? 0) + (this.multiply?.macs() ?? 0));
+  override macs([batch, height, width]: readonly number[]): number {
+    return batch * ((this.attention?.macs(height * width) ?? 0) + (this.add?.macs() ?? 0) + (this.multiply?.macs() ?? 0));
   }
 
   private context(x: Tensor): Tensor {
-    return this.mask ? contextOf(x, this.mask) : globalAvgPool(x);
+    return this.attention ? this.attention(x) : globalAvgPool(x);
   }
 }
 
-function transform(weights: WeightScope, channels: number, width: number): Transform {
-  const reduce = parts.dense(weights.at('reduce'), channels, width);
-  const norm = parts.layerNorm(weights.at('norm'), width);
-  const expand = parts.dense(weights.at('expand'), width, channels, {
-    kernelInitializer: initializers.zeros(),
-    biasInitializer: initializers.zeros(),
-  });
-  return Object.assign((context: Tensor) => expand(relu(norm(reduce(context)))), { macs: () => reduce.macs() + expand.macs() });
+/** The transform of a context, a bottleneck with layer normalisation. */
+function transform(weights: WeightScope, channels: number, width: number): parts.Bottleneck {
+  const zeros = { kernelInitializer: initializers.zeros(), biasInitializer: initializers.zeros() };
+  return parts.bottleneck(weights, channels, width, { norm: 'layer', expand: zeros });
 }
 
 /** A {@link GlobalContext} layer. */

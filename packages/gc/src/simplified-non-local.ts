@@ -8,9 +8,9 @@
  * the paper, the pooled context alone is transformed. The result is the same, since the attention does not depend on the query.
  */
 import { Block, parts, sizeOf, type BlockArgs, type Shape, type WeightScope } from '@saccade/core';
-import { reshape, type Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { addEverywhere, attentionOf, contextOf } from './context.js';
+import { addEverywhere } from './context.js';
 
 /**
  * Pools one context an image by an attention map that all positions share, maps it linearly, and adds it to every position.
@@ -21,29 +21,28 @@ export class SimplifiedNonLocal extends Block<object> {
   static override readonly className = 'SaccadeSimplifiedNonLocal';
   static override readonly options = {};
 
-  private mask!: parts.Dense;
+  private attention!: parts.AttentionPool;
   private value!: parts.Dense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
     const kernelInitializer = initializers.randomNormal({ mean: 0, stddev: 0.01 });
-    this.mask = parts.dense(weights.at('mask'), channels, 1, { kernelInitializer, biasInitializer: initializers.zeros() });
+    this.attention = parts.attentionPool(weights.at('mask'), channels, { kernelInitializer, biasInitializer: initializers.zeros() });
     this.value = parts.dense(weights.at('value'), channels, channels, { useBias: false, kernelInitializer });
   }
 
   override forward(x: Tensor): Tensor {
-    return addEverywhere(x, this.value(contextOf(x, this.mask)));
+    return addEverywhere(x, this.value(this.attention(x)));
   }
 
   override maps(x: Tensor): { spatial: Tensor } {
-    return { spatial: reshape(attentionOf(x, this.mask), x.shape.slice(0, -1)) };
+    return { spatial: this.attention.map(x) };
   }
 
   /** Of the definition, which maps the value of every position; what runs here is a position's worth of that. */
   override macs(inputShape: readonly number[]): number {
-    // The scores, and the weighted sum.
-    const attention = 2 * sizeOf(inputShape);
-    return attention + this.value.macs(sizeOf(inputShape.slice(0, -1)));
+    const positions = sizeOf(inputShape.slice(0, -1));
+    return this.attention.macs(positions) + this.value.macs(positions);
   }
 }
 

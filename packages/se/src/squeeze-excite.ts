@@ -7,7 +7,6 @@
  * `useBias: false` is the paper's form.
  */
 import {
-  ACTIVATIONS,
   Block,
   GATES,
   globalAvgPool,
@@ -23,7 +22,6 @@ import {
   type WeightScope,
 } from '@saccade/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface SqueezeExciteOptions {
   /** Reduction ratio r: the bottleneck has C / r channels. Default: 16. */
@@ -59,24 +57,15 @@ export class SqueezeExcite extends Block<SqueezeExciteOptions> {
     gate: option.gate('sigmoid'),
   };
 
-  private reduce!: parts.Dense;
-  private expand!: parts.Dense;
+  private excitation!: parts.Bottleneck;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
     const width = this.options.width ?? reducedChannels(this.title, channels, this.options);
-    const { useBias } = this.options;
+    const { activation, useBias } = this.options;
     // He et al.'s initialisation over the outputs, as in the networks that carry the block.
-    this.reduce = parts.dense(weights.at('reduce'), channels, width, {
-      useBias,
-      kernelInitializer: parts.heNormal(width),
-      biasInitializer: initializers.zeros(),
-    });
-    this.expand = parts.dense(weights.at('expand'), width, channels, {
-      useBias,
-      kernelInitializer: parts.heNormal(channels),
-      biasInitializer: initializers.zeros(),
-    });
+    const start = { reduce: parts.heFanOut(width), expand: parts.heFanOut(channels) };
+    this.excitation = parts.bottleneck(weights, channels, width, { activation, useBias, ...start });
   }
 
   override forward(x: Tensor): Tensor {
@@ -88,14 +77,12 @@ export class SqueezeExcite extends Block<SqueezeExciteOptions> {
   }
 
   override macs([images]: readonly number[]): number {
-    return this.reduce.macs(images) + this.expand.macs(images);
+    return this.excitation.macs(images);
   }
 
   private excite(x: Tensor): Tensor {
-    const { activation, gate } = this.options;
     const s = globalAvgPool(x); // [N, C], equation 2
-    const e = this.expand(ACTIVATIONS[activation](this.reduce(s)));
-    return GATES[gate](e); // [N, C], equation 3
+    return GATES[this.options.gate](this.excitation(s)); // [N, C], equation 3
   }
 }
 

@@ -7,6 +7,7 @@ import {
   mul,
   oneHot,
   reshape,
+  sum,
   tensor1d,
   tidy,
   transpose,
@@ -44,8 +45,13 @@ export function resizeBilinear(x: Tensor4D, [height, width]: Size): Tensor4D {
   return differentiable(
     [x],
     (x) => image.resizeBilinear(x as Tensor4D, [height, width], true),
-    // The cpu backend's gradient has height and width swapped in its shape, but not in its values.
-    (dy, [x]) => [reshape(kernelGradients('ResizeBilinear', dy, [x], { alignCorners: true })['images'](), x.shape)],
+    (dy, [x]) => {
+      // One row or column was only copied. WebGPU's gradient divides by 0 there.
+      const copied = [1, 2].filter((axis) => x.shape[axis] === 1);
+      const slope = copied.length > 0 ? sum(dy, copied, true) : dy;
+      // The cpu backend's gradient has height and width swapped in its shape, but not in its values.
+      return [reshape(kernelGradients('ResizeBilinear', slope, [x], { alignCorners: true })['images'](), x.shape)];
+    },
   ) as Tensor4D;
 }
 

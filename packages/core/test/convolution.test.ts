@@ -118,6 +118,7 @@ onEachBackend(() => {
     [1, 1],
     [7, 5],
     [49, 3],
+    [123, 7],
   ];
 
   test.each(SIZES)('resizes 3×5 to %i×%i', async (height, width) => {
@@ -131,6 +132,19 @@ onEachBackend(() => {
       (x) => resizeBilinear(x as tf.Tensor4D, [height, width]),
       (x) => plainBilinear(x, [height, width]),
       [x],
+    );
+  });
+
+  test.each([
+    [1, 1, 3, 4],
+    [1, 3, 4, 5],
+    [4, 1, 6, 3],
+    [1, 3, 2, 3],
+  ])('resizes %i×%i to %i×%i', async (h, w, height, width) => {
+    await expectSame(
+      (x) => resizeBilinear(x as tf.Tensor4D, [height, width]),
+      (x) => plainBilinear(x, [height, width]),
+      [normal([2, h, w, 3], 1)],
     );
   });
 

@@ -56,6 +56,15 @@ export function someOf<T extends string>(names: readonly T[], initial: readonly 
   };
 }
 
+/** A list of one or more values, each of which `option` accepts. */
+export function listOf<T>(option: Option<T>, initial: readonly NoInfer<T>[]): Option<readonly T[]> {
+  return {
+    default: initial,
+    expected: `a list of one or more, each ${option.expected}`,
+    accepts: (v) => Array.isArray(v) && v.length > 0 && v.every(option.accepts),
+  };
+}
+
 /** The name of an activation. */
 export function activation(initial: Activation): Option<Activation> {
   return oneOf(Object.keys(ACTIVATIONS) as Activation[], initial);

@@ -29,6 +29,7 @@ interface GateOptions {
   kernelSize?: number;
   useBias?: boolean;
   pools?: readonly ('avg' | 'max')[];
+  sides?: readonly number[];
   rate?: number;
   limit?: number | null;
 }
@@ -43,6 +44,7 @@ class TestGate extends Block<GateOptions> {
     kernelSize: option.oddInteger(3),
     useBias: option.flag(true),
     pools: option.someOf(['avg', 'max'], ['avg']),
+    sides: option.listOf(option.oddInteger(1), [3, 5]),
     rate: option.dropoutRate(0),
     limit: option.optional(option.integer(0, { min: 0 })),
   };
@@ -135,7 +137,7 @@ beforeAll(async () => {
 
 describe('options', () => {
   test('defaults are filled in, and undefined asks for them', () => {
-    const all = { width: 2, activation: 'relu', share: 0.5, kernelSize: 3, useBias: true, pools: ['avg'], rate: 0, limit: null };
+    const all = { width: 2, activation: 'relu', share: 0.5, kernelSize: 3, useBias: true, pools: ['avg'], sides: [3, 5], rate: 0, limit: null };
     expect(gate().options).toEqual(all);
     expect(gate({ width: undefined, rate: undefined } as never).options).toEqual(all);
     expect(gate({ width: 5, pools: ['max', 'avg'], limit: 0, name: 'mine', trainable: false })).toMatchObject({
@@ -147,7 +149,7 @@ describe('options', () => {
 
   const circular: Record<string, unknown> = {};
   circular['self'] = circular;
-  const names = 'The options are width, activation, share, kernelSize, useBias, pools, rate, limit.';
+  const names = 'The options are width, activation, share, kernelSize, useBias, pools, sides, rate, limit.';
   test.each([
     [{ widht: 4 }, `TestGate: unknown option "widht" (received 4). Did you mean "width"? ${names}`],
     [{ Activation: 'relu' }, `TestGate: unknown option "Activation" (received "relu"). Did you mean "activation"? ${names}`],
@@ -174,6 +176,10 @@ describe('options', () => {
       { pools: [] },
       'TestGate: option "pools" is [], but must be a list of one or more different names out of "avg", "max". Leave it out for the default, ["avg"].',
     ],
+    ...[5, [], [3, 4]].map((sides): [object, string] => [
+      { sides },
+      `TestGate: option "sides" is ${JSON.stringify(sides)}, but must be a list of one or more, each an odd whole number ≥ 1. Leave it out for the default, [3,5].`,
+    ]),
     [{ rate: 1 }, 'TestGate: option "rate" is 1, but must be a number ≥ 0 and < 1. Leave it out for the default, 0.'],
     [{ limit: -1 }, 'TestGate: option "limit" is -1, but must be a whole number ≥ 0, or null. Leave it out for the default, null.'],
     [{ limit: circular }, 'TestGate: option "limit" is an object, but must be a whole number ≥ 0, or null. Leave it out for the default, null.'],
@@ -291,6 +297,7 @@ describe('weights', () => {
       kernelSize: 5,
       useBias: false,
       pools: ['max', 'avg'],
+      sides: [5, 1, 5],
       rate: 0.5,
       limit: 7,
     } as const;

@@ -4,7 +4,7 @@ export interface AdaptiveKernel {
   readonly gamma?: number;
   /** Default: 1. */
   readonly b?: number;
-  /** The least size, odd. ECA's equation has none (1), timm's code has 3. Default: 3. */
+  /** The least size, odd: 3 in timm. Default: 1, which is none, as in the paper. */
   readonly min?: number;
 }
 
@@ -15,7 +15,7 @@ export interface AdaptiveKernel {
  *
  * @returns an odd number
  */
-export function adaptiveKernelSize(channels: number, { gamma = 2, b = 1, min = 3 }: AdaptiveKernel = {}): number {
+export function adaptiveKernelSize(channels: number, { gamma = 2, b = 1, min = 1 }: AdaptiveKernel = {}): number {
   const size = Math.floor(Math.abs(Math.log2(channels) + b) / gamma);
   return Math.max(size % 2 === 1 ? size : size + 1, min);
 }

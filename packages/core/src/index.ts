@@ -15,6 +15,7 @@ export { affine, batchNormInference, batchNormTraining, layerNorm, momentsOf, ty
 export * as option from './options.js';
 export type { Option, Schema } from './options.js';
 export * as parts from './parts/index.js';
+export { convolvePlanes } from './plane-convolution.js';
 export { attentionPool } from './pooling/attention.js';
 export { channelAvgPool, channelMaxPool } from './pooling/channel.js';
 export { covariancePool } from './pooling/covariance.js';

@@ -13,6 +13,7 @@ import { onGpu } from './shapes.js';
  */
 export function scaleNearest(x: Tensor4D, gate: Tensor4D): Tensor4D {
   const [down, across] = [x.shape[1] / gate.shape[1], x.shape[2] / gate.shape[2]];
+  if ((down === 1 || gate.shape[1] === 1) && (across === 1 || gate.shape[2] === 1)) return scale(x, gate);
   if (!Number.isInteger(down) || !Number.isInteger(across)) return tidy(() => scale(x, resizeNearest(gate, [x.shape[1], x.shape[2]])));
   return differentiable([x, gate], byRegions, (dy, [x, gate]) => {
     const share = avgPool(mul(x, dy) as Tensor4D, [down, across], [down, across], 'valid');

@@ -43,7 +43,7 @@ onEachBackend((backend) => {
       [1, 6, 6, 2],
       [1, 3, 2, 2],
       [1, 4, 3, 2],
-    ].map((shape) => tf.ones(shape)) as tf.Tensor4D[];
+    ].map((shape) => tf.ones<tf.Rank.R4>(shape as [number, number, number, number]));
     const before = tf.memory().numTensors;
     tf.dispose([scaleNearest(x, even), scaleNearest(x, uneven)]);
     expect(tf.memory().numTensors).toBe(before);

@@ -1,6 +1,6 @@
 import { useBackend } from '@saccade/backends';
 import { Block, BlockError, type BlockArgs, type Shape, type Weight, type WeightLayout, type WeightScope } from '@saccade/core';
-import { fromStateDict, readArguments, type StateDict, type StateTensor } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type StateDict, type StateTensor } from '@saccade/core/torch';
 import { closeTo } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
@@ -184,3 +184,12 @@ describe('readArguments', () => {
 function indices(...sizes: number[]): number[][] {
   return sizes.reduce<number[][]>((all, size) => all.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i])), [[]]);
 }
+
+test('checkDerived refuses what contradicts the other arguments, and takes what agrees or is left out', () => {
+  const check = (hidden: unknown) => () => checkDerived('CBAM', 'hidden', hidden, [2], { gate_channels: 32, pools: ['avg'], reduction_ratio: 16 });
+  expect(check(undefined)).not.toThrow();
+  expect(check([2])).not.toThrow();
+  expect(check(4)).toThrow(
+    'CBAM: hidden is 4, but gate_channels 32, pools ["avg"] and reduction_ratio 16 make [2]. Leave it out, or correct reduction_ratio.',
+  );
+});

@@ -29,3 +29,22 @@ export function readArguments<A extends object>(
     throw new BlockError(`${module}: missing argument ${missing.map((name) => `"${name}"`).join(', ')}. Give it as the PyTorch constructor got it.`);
   return config;
 }
+
+/**
+ * Refuses a derived argument, stated for convenience, that contradicts the arguments it follows from.
+ *
+ * @param module the official class, for messages
+ * @param name the derived argument
+ * @param received its value; undefined where it was left out
+ * @param made what the others make of it
+ * @param from the others, by name
+ * @throws {@link BlockError} that names both values and the others
+ */
+export function checkDerived(module: string, name: string, received: unknown, made: unknown, from: Readonly<Record<string, unknown>>): void {
+  if (received === undefined || JSON.stringify(received) === JSON.stringify(made)) return;
+  const others = Object.entries(from).map(([name, value]) => `${name} ${show(value)}`);
+  const sources = [others.slice(0, -1).join(', '), others.at(-1)].filter(Boolean).join(' and ');
+  throw new BlockError(
+    `${module}: ${name} is ${show(received)}, but ${sources} make ${show(made)}. Leave it out, or correct ${Object.keys(from).at(-1)}.`,
+  );
+}

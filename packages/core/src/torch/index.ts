@@ -1,4 +1,4 @@
 export { fromStateDict, type NameMap } from './from-state-dict.js';
-export { readArguments } from './arguments.js';
+export { checkDerived, readArguments } from './arguments.js';
 export { readSafetensors, type Safetensors } from './safetensors.js';
 export type { StateDict, StateTensor, TorchSource } from './state-dict.js';

@@ -11,7 +11,6 @@ import {
   pow,
   reshape,
   sign,
-  slice,
   sqrt,
   square,
   squaredDifference,
@@ -121,14 +120,14 @@ export function sumOverPositions(x: Tensor): Tensor {
   return tidy(() => reshape(mul(globalAvgPool(reshape(x, [1, -1, channels])), x.size / channels), [channels]));
 }
 
-// Less the first value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.
+// Less a value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.
 function shift(x: Tensor): Tensor {
-  const first = slice(
-    x,
-    x.shape.map(() => 0),
-    x.shape.map((size, axis) => (axis > 0 && axis < x.rank - 1 ? 1 : size)),
-  );
-  return sub(x, first);
+  const positions = positionsOf(x);
+  if (positions === 1) return sub(x, x);
+  // The larger of the first two values, since tf.slice reads the whole map.
+  const rows: Tensor4D = reshape(x, [-1, positions, 1, channelsOf(x)]);
+  const value = maxPool(rows, [2, 1], [positions, 1], 'valid'); // [N, 1, 1, C]
+  return sub(x, channelwise(reshape(value, [-1, channelsOf(x)]), x));
 }
 
 function meanOf(x: Tensor): Tensor {

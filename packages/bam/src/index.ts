@@ -1,0 +1,6 @@
+import { serialization } from '@tensorflow/tfjs-core';
+import { BAM } from './bam.js';
+
+serialization.registerClass(BAM);
+
+export { BAM, bam, type BAMOptions } from './bam.js';

@@ -98,6 +98,7 @@ function sourcesOf(from: number, size: number): number[] {
 
 // A product sums what each pixel was copied to; not all backends can scatter.
 function sumOfCopies(dy: Tensor, axis: 1 | 2, from: number): Tensor {
+  if (from === 1) return sum(dy, axis, true);
   const swapWithLast = axis === 1 ? [0, 3, 2, 1] : [0, 1, 3, 2];
   const copies = cast(oneHot(tensor1d(sourcesOf(from, dy.shape[axis]!), 'int32'), from), 'float32') as Tensor2D; // [size, from]
   return transpose(linear(transpose(dy, swapWithLast), copies), swapWithLast);

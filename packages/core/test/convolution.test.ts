@@ -141,10 +141,16 @@ onEachBackend(() => {
     [4, 1, 6, 3],
     [1, 3, 2, 3],
   ])('resizes %i×%i to %i×%i', async (h, w, height, width) => {
+    const x = normal([2, h, w, 3], 1);
+    await expectSame(
+      (x) => resizeNearest(x as tf.Tensor4D, [height, width]),
+      (x) => plainNearest(x, [height, width]),
+      [x],
+    );
     await expectSame(
       (x) => resizeBilinear(x as tf.Tensor4D, [height, width]),
       (x) => plainBilinear(x, [height, width]),
-      [normal([2, h, w, 3], 1)],
+      [x],
     );
   });
 

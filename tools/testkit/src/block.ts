@@ -13,6 +13,8 @@ export interface BlockTest<O extends object> {
   readonly create: (options?: O) => Block<object>;
   /** A small input, odd and not square. */
   readonly input: readonly number[];
+  /** Whether a layer takes maps of the size alone that it was built for. Default: false. */
+  readonly fixedSize?: boolean;
   /** Options under which all that the block has is in play, small enough for the input. */
   readonly options: O;
   /** Options that must be refused, and the whole message. */
@@ -27,7 +29,9 @@ export interface BlockTest<O extends object> {
 
 /** The contract of every block. */
 export function testBlock<O extends object>(spec: BlockTest<O>): void {
-  const { create, input, options, inert = [] } = spec;
+  const { create, input, options, fixedSize = false, inert = [] } = spec;
+  // Sizes are left open in models where the block allows it.
+  const open = input.map((size, axis) => (axis === 0 || (axis < input.length - 1 && !fixedSize) ? null : size));
   const built = (settings: O = options): Block<object> => {
     const layer = create(settings);
     layer.build([...input]);
@@ -41,7 +45,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
     });
 
     test('a saved model loads in a fresh process that imports only the package, and gives the same output', async () => {
-      const model = modelOf(create(options), input);
+      const model = modelOf(create(options), open);
       for (const layer of model.layers) if ('options' in layer) randomiseWeights(layer as Block<object>);
       const x = random(input);
       const expected = model.predict(x) as tf.Tensor;
@@ -66,21 +70,17 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const layer = built();
       const promised = layer.computeOutputShape([...input]);
       expect((layer.apply(random(input)) as tf.Tensor).shape).toEqual(promised);
-      const unknown = input.map((size, axis) => (axis === input.length - 1 ? size : null));
-      const symbolic = create(options).apply(tfl.input({ batchShape: unknown })) as tfl.SymbolicTensor;
+      const symbolic = create(options).apply(tfl.input({ batchShape: open })) as tfl.SymbolicTensor;
       expect(symbolic.shape.at(-1)).toBe((promised as number[]).at(-1));
     });
 
     test('training moves every weight', async () => {
       const layer = create(options);
-      const model = modelOf(layer, input);
+      const model = modelOf(layer, open);
       // Seeded, since a ReLU may start dead; but what starts as a constant, such as a zero, trains from there.
       randomiseWeights(layer, { seed: 1, keep: (initial) => initial.every((value) => value === initial[0]) });
       model.compile({ optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError' });
-      const y = random(
-        model.outputs[0].shape.map<number>((size, axis) => size ?? input[axis]),
-        7,
-      );
+      const y = random(layer.computeOutputShape([...input]) as number[], 7);
       const before = layer.trainableWeights.map((weight) => weight.read().dataSync().slice());
       await model.fit(random(input), y, { epochs: 3, batchSize: input[0] });
       const still = layer.trainableWeights.filter((weight, i) =>
@@ -150,8 +150,8 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
   });
 }
 
-function modelOf(layer: Block<object>, input: readonly number[]): tfl.LayersModel {
-  const x = tfl.input({ shape: input.slice(1).map((size, axis) => (axis === input.length - 2 ? size : null)) });
+function modelOf(layer: Block<object>, batchShape: (number | null)[]): tfl.LayersModel {
+  const x = tfl.input({ batchShape });
   return tfl.model({ inputs: x, outputs: layer.apply(x) as tfl.SymbolicTensor });
 }
 

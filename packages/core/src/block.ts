@@ -45,6 +45,8 @@ export abstract class Block<O extends object> extends layers.Layer {
   protected readonly ranks: readonly number[] = [4];
   /** The least size that each position axis of an input must have. */
   protected readonly minSize: number = 1;
+  /** Whether a layer, once built, takes one number of channels only. */
+  protected readonly fixesChannels: boolean = true;
 
   /** @throws {@link BlockError} for an unknown option or a value that an option does not accept */
   constructor(args: BlockArgs<O> = {} as BlockArgs<O>) {
@@ -120,7 +122,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     const shape = onlyShape(inputShape, this.title);
     this.check(shape);
     this.define(new WeightScope((spec) => this.#create(spec)), shape);
-    this.#channels = shape.at(-1)!;
+    this.#built = shape;
     this.built = true;
   }
 
@@ -150,6 +152,11 @@ export abstract class Block<O extends object> extends layers.Layer {
     return this.getClassName().replace(/^Saccade/, '');
   }
 
+  /** What ties a layer to the sizes of the maps that it was built for, as in "its kernel is as large as the map"; null where any sizes do. */
+  protected get sizeTie(): string | null {
+    return null;
+  }
+
   /** @throws {@link BlockError} for a shape that the block cannot take */
   protected check(shape: Shape): void {
     const layout = either(this.ranks.map((rank) => LAYOUTS[rank]));
@@ -168,15 +175,26 @@ export abstract class Block<O extends object> extends layers.Layer {
         `${received}, but each position axis must have at least ${this.minSize}. Give a larger map, or leave the block out at this depth.`,
       );
     }
-    const built = this.#channels;
-    if (built !== undefined && built !== channels) {
+    const tie = this.sizeTie;
+    const sizes = shape.slice(1, -1);
+    if (tie !== null && sizes.includes(null)) {
+      throw new BlockError(`${received}, but ${tie}: each size but N must be known. Give an inputShape without null.`);
+    }
+    if (!this.#built) return;
+    const [builtSizes, builtChannels] = [this.#built.slice(1, -1), this.#built.at(-1)];
+    if (this.fixesChannels && builtChannels !== channels) {
       throw new BlockError(
-        `${received}, but the layer "${this.name}" was built for ${built} channels. Use a layer of its own for each number of channels.`,
+        `${received}, but the layer "${this.name}" was built for ${builtChannels} channels. Use a layer of its own for each number of channels.`,
+      );
+    }
+    if (tie !== null && builtSizes.join() !== sizes.join()) {
+      throw new BlockError(
+        `${received}, but ${tie}, and the layer "${this.name}" was built for ${builtSizes.join('×')}. Resize the map, or use a layer of its own for each size.`,
       );
     }
   }
 
-  #channels: number | undefined;
+  #built: Shape | undefined;
 
   #accept(x: Tensor): void {
     this.check(x.shape);

@@ -227,6 +227,18 @@ describe('inputs', () => {
     expect(() => layer.attentionMaps(tf.zeros([1, 5, 6, 8]))).toThrow(new BlockError(message));
   });
 
+  test('takes any channels where a block says that its weights fit all', () => {
+    class TestAnyChannels extends TestGate {
+      protected override readonly fixesChannels = false;
+      override forward(x: tf.Tensor): tf.Tensor {
+        return x;
+      }
+    }
+    const layer = new TestAnyChannels();
+    layer.build([null, null, null, 4]);
+    expect((layer.apply(tf.zeros([1, 5, 6, 8])) as tf.Tensor).shape).toEqual([1, 5, 6, 8]);
+  });
+
   test('refuses several inputs, and integers', () => {
     const x = tf.zeros([1, 5, 6, 4]);
     const [one, two] = [1, 2].map(() => tfl.input({ shape: [5, 6, 4] }));

@@ -1,0 +1,35 @@
+import type { BenchEntry } from '@saccade/bench/entry';
+import { tripletAttention } from '@saccade/triplet';
+import { add, batchNorm, concat, conv2d, max, mean, mul, sigmoid, transpose, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
+
+const entries: BenchEntry[] = [
+  {
+    block: 'TripletAttention',
+    layer: () => tripletAttention(),
+    baseline: (weight) => {
+      const attentionGate = (branch: string) => {
+        const [kernel, gamma, beta] = [
+          weight<Tensor4D>(`${branch}/conv/kernel`),
+          weight<Tensor1D>(`${branch}/norm/gamma`),
+          weight<Tensor1D>(`${branch}/norm/beta`),
+        ];
+        const [movingMean, movingVariance] = [weight<Tensor1D>(`${branch}/norm/movingMean`), weight<Tensor1D>(`${branch}/norm/movingVariance`)];
+        return (x: Tensor4D) => {
+          const pooled = concat([max<Tensor4D>(x, 3, true), mean<Tensor4D>(x, 3, true)], 3);
+          const z = batchNorm(conv2d(pooled, kernel, 1, 'same'), movingMean, movingVariance, beta, gamma, 1e-5);
+          return mul<Tensor4D>(x, sigmoid(z));
+        };
+      };
+      const [cw, hc, hw] = ['width', 'height', 'spatial'].map(attentionGate);
+      return (x) => {
+        // [N, C, W, H], whose channels are the rows, and [N, H, C, W], whose channels are the columns.
+        const ofColumns = transpose(cw(transpose(x, [0, 3, 2, 1])), [0, 3, 2, 1]);
+        const ofRows = transpose(hc(transpose(x, [0, 1, 3, 2])), [0, 1, 3, 2]);
+        return mul(1 / 3, add(add(hw(x), ofColumns), ofRows));
+      };
+    },
+    slot: 'branch',
+  },
+];
+
+export default entries;

@@ -75,7 +75,10 @@ test('the kernel grows with the channels, by the rule that the options say', () 
 
 test('adds to a ResNet-50 the parameters of the official networks', () => {
   const added = (...sizes: (number | null)[]) =>
-    sizes.reduce((sum, kernelSize, i) => sum + [3, 4, 6, 3][i] * efficientChannelAttention({ kernelSize }).cost([1, 7, 7, 256 << i]).params, 0);
+    sizes.reduce<number>(
+      (sum, kernelSize, i) => sum + [3, 4, 6, 3][i] * efficientChannelAttention({ kernelSize }).cost([1, 7, 7, 256 << i]).params,
+      0,
+    );
   expect(added(3, 5, 5, 7)).toBe(25_557_112 - 25_557_032);
   expect(added(3, 3, 3, 3)).toBe(25_557_080 - 25_557_032);
   expect(added(null, null, null, null)).toBe(25_557_118 - 25_557_032);

@@ -1,0 +1,57 @@
+import type { BenchEntry } from '@saccade/bench/entry';
+import { channelGating } from '@saccade/channel-gate';
+import {
+  add,
+  addN,
+  conv1d,
+  div,
+  matMul,
+  mean,
+  moments,
+  mul,
+  relu,
+  reshape,
+  sigmoid,
+  sqrt,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
+
+function gated(x: Tensor, gate: Tensor): Tensor {
+  return mul(x, reshape(gate, [x.shape[0], 1, 1, x.shape[3]!]));
+}
+
+const entries: BenchEntry[] = [
+  {
+    block: 'ChannelGating',
+    layer: () => channelGating(),
+    baseline: (weight) => {
+      const [reduce, reduceBias] = [weight<Tensor2D>('excitation/reduce/kernel'), weight('excitation/reduce/bias')];
+      const [expand, expandBias] = [weight<Tensor2D>('excitation/expand/kernel'), weight('excitation/expand/bias')];
+      return (x) => {
+        const s = mean<Tensor2D>(x, [1, 2]);
+        const z = relu(add<Tensor2D>(matMul(s, reduce), reduceBias));
+        return gated(x, sigmoid(add(matMul(z, expand), expandBias)));
+      };
+    },
+    slot: 'branch',
+    hostLayer: () => channelGating({ reduction: 4 }),
+  },
+  {
+    block: 'ChannelGatingMultiScale',
+    layer: () => channelGating({ squeeze: 'std', excitation: 'multiScale' }),
+    baseline: (weight) => {
+      const kernels = [3, 5, 7].map((size) => weight<Tensor3D>(`excitation/conv${size}/kernel`));
+      return (x) => {
+        const deviation = sqrt(moments(x, [1, 2]).variance);
+        const s: Tensor3D = reshape(deviation, [x.shape[0], x.shape[3], 1]);
+        const gates = kernels.map((kernel) => sigmoid(conv1d(s, kernel, 1, 'same')));
+        return gated(x, div(addN(gates), gates.length));
+      };
+    },
+    slot: 'branch',
+  },
+];
+
+export default entries;

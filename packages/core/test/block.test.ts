@@ -218,6 +218,24 @@ describe('inputs', () => {
     expect(() => gate().computeOutputShape(shape)).toThrow(new BlockError(message));
   });
 
+  test('refuses other sizes than it was built for, and unknown ones, where something ties it to them', () => {
+    class Tied extends TestGate {
+      protected override get sizeTie(): string {
+        return 'its kernel is as large as the map';
+      }
+    }
+    expect(() => new Tied().apply(tfl.input({ shape: [5, null, 4] }))).toThrow(
+      'TestGate: the input has shape [null, 5, null, 4], but its kernel is as large as the map: each size but N must be known. Give an inputShape without null.',
+    );
+    const layer = new Tied({ name: 'tied' });
+    expect((layer.apply(tfl.input({ shape: [5, 6, 4] })) as tfl.SymbolicTensor).shape).toEqual([null, 5, 6, 4]);
+    expect((layer.apply(random([3, 5, 6, 4])) as tf.Tensor).shape).toEqual([3, 5, 6, 4]);
+    expect(() => layer.apply(random([1, 6, 5, 4]))).toThrow(
+      'TestGate: the input has shape [1, 6, 5, 4], but its kernel is as large as the map, and the layer "tied" was built for 5×6. ' +
+        'Resize the map, or use a layer of its own for each size.',
+    );
+  });
+
   test('refuses other channels than it was built for', () => {
     const layer = gate({ name: 'gate' });
     layer.build([null, null, null, 4]);

@@ -10,11 +10,9 @@
  */
 import {
   Block,
-  BlockError,
   GATES,
   option,
   scale,
-  showShape,
   sizeOf,
   type Activation,
   type BlockArgs,
@@ -98,12 +96,10 @@ export class ChannelGating extends Block<ChannelGatingOptions> {
 
   private squeezes!: SqueezePart[];
   private excitation!: ExcitationPart;
-  private size?: Shape;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     this.squeezes = this.names.map((name) => SQUEEZES[name](weights.at('squeeze').at(name), inputShape, this.options));
     this.excitation = EXCITATIONS[this.options.excitation](weights.at('excitation'), inputShape.at(-1)!, this.options, this.title);
-    this.size = inputShape.slice(1, -1);
   }
 
   override forward(x: Tensor): Tensor {
@@ -120,23 +116,9 @@ export class ChannelGating extends Block<ChannelGatingOptions> {
     return images * squeezing + this.excitation.macs(images * this.squeezes.length);
   }
 
-  protected override check(shape: Shape): void {
-    super.check(shape);
+  protected override get sizeTie(): string | null {
     const fixed = FIXED_SIZE.find((name) => this.names.includes(name));
-    if (!fixed) return;
-    const size = shape.slice(1, -1);
-    const received = `${this.title}: the input has shape ${showShape(shape)}`;
-    if (size.includes(null)) {
-      throw new BlockError(
-        `${received}, but the squeeze "${fixed}" has a weight for each position. Give inputShape with height and width, or another squeeze.`,
-      );
-    }
-    if (this.size && size.join() !== this.size.join()) {
-      throw new BlockError(
-        `${received}, but the layer "${this.name}" was built for maps of ${showShape(this.size)}, and its squeeze "${fixed}" has a weight for each position. ` +
-          'Resize the maps, or give another squeeze.',
-      );
-    }
+    return fixed ? `its squeeze "${fixed}" has a weight for each position` : null;
   }
 
   private get names(): Squeeze[] {

@@ -163,13 +163,13 @@ onEachBackend((backend) => {
     const layer = channelGating({ name: 'gate', squeeze, width: 2 });
     const unknown = () => channelGating({ squeeze }).apply(tfl.input({ shape: [null, 3, 8] }));
     expect(unknown).toThrow(
-      `ChannelGating: the input has shape [null, null, 3, 8], but the squeeze "${squeeze}" has a weight for each position. Give inputShape with height and width, or another squeeze.`,
+      `ChannelGating: the input has shape [null, null, 3, 8], but its squeeze "${squeeze}" has a weight for each position: each size but N must be known. Give an inputShape without null.`,
     );
     const input = tfl.input({ shape: [4, 3, 8] });
     const model = tfl.model({ inputs: input, outputs: layer.apply(input) as tfl.SymbolicTensor });
     randomiseWeights(layer);
     expect(() => layer.apply(random([1, 3, 4, 8]))).toThrow(
-      `ChannelGating: the input has shape [1, 3, 4, 8], but the layer "gate" was built for maps of [4, 3], and its squeeze "${squeeze}" has a weight for each position. Resize the maps, or give another squeeze.`,
+      `ChannelGating: the input has shape [1, 3, 4, 8], but its squeeze "${squeeze}" has a weight for each position, and the layer "gate" was built for 4×3. Resize the map, or use a layer of its own for each size.`,
     );
     const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve) => {
       const handler = tf.io.withSaveHandler(async (artifacts) => {

@@ -21,7 +21,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
-import { concat, relu, reshape, sigmoid, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { concat, reshape, sigmoid, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 const POOLS = { avg: globalAvgPool, max: globalMaxPool, lp: (x: Tensor) => globalLpPool(x, 2), logSumExp: globalLogSumExpPool } as const;
@@ -47,15 +47,14 @@ export class ChannelGate extends Block<ChannelGateOptions> {
     pools: option.someOf(Object.keys(POOLS) as ChannelGatePool[], ['avg', 'max']),
   };
 
-  private reduce!: parts.Dense;
-  private expand!: parts.Dense;
+  private mlp!: parts.Bottleneck;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
     const hidden = reducedChannels(this.title, channels, this.options);
     // The official networks set all biases to zero, and leave these kernels as PyTorch makes them.
-    this.reduce = parts.dense(weights.at('reduce'), channels, hidden, { biasInitializer: initializers.zeros() });
-    this.expand = parts.dense(weights.at('expand'), hidden, channels, { biasInitializer: initializers.zeros() });
+    const start = { biasInitializer: initializers.zeros() };
+    this.mlp = parts.bottleneck(weights, channels, hidden, { reduce: start, expand: start });
   }
 
   override forward(x: Tensor): Tensor {
@@ -67,7 +66,7 @@ export class ChannelGate extends Block<ChannelGateOptions> {
   }
 
   override macs([images]: readonly number[]): number {
-    return images * this.options.pools.length * (this.reduce.macs() + this.expand.macs());
+    return this.mlp.macs(images * this.options.pools.length);
   }
 
   private gate(x: Tensor): Tensor {
@@ -76,7 +75,7 @@ export class ChannelGate extends Block<ChannelGateOptions> {
       pools.map((pool) => POOLS[pool](x)),
       0,
     ); // [pools·N, C]: the MLP is shared, so all go through it at once
-    const z = this.expand(relu(this.reduce(pooled)));
+    const z = this.mlp(pooled);
     return sigmoid(sum(reshape(z, [pools.length, x.shape[0], channelsOf(x)]), 0)); // [N, C], equation 2
   }
 }

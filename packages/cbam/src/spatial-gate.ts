@@ -6,8 +6,19 @@
  * Equals `SpatialGate` of the official code, github.com/Jongchan/attention-module, which deviates from the paper: the maximum comes before
  * the mean, and the convolution, which has no bias, is followed by a batch norm.
  */
-import { Block, channelAvgPool, channelMaxPool, option, parts, scale, type BlockArgs, type Schema, type WeightScope } from '@saccade/core';
-import { sigmoid, squeeze, stack, transpose, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import {
+  Block,
+  channelAvgPool,
+  channelMaxPool,
+  convolvePlanes,
+  option,
+  parts,
+  scale,
+  type BlockArgs,
+  type Schema,
+  type WeightScope,
+} from '@saccade/core';
+import { expandDims, sigmoid, squeeze, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface SpatialGateOptions {
@@ -25,6 +36,8 @@ export class SpatialGate extends Block<SpatialGateOptions> {
   static override readonly options: Schema<SpatialGateOptions> = {
     kernelSize: option.oddInteger(7),
   };
+
+  protected override readonly fixesChannels = false;
 
   private conv!: parts.Conv2D;
   private norm!: parts.BatchNorm;
@@ -49,9 +62,9 @@ export class SpatialGate extends Block<SpatialGateOptions> {
   }
 
   private gate(x: Tensor, training: boolean): Tensor {
-    // Stacked on axis 1 and transposed, since on wasm a stack on the last axis is copied value by value.
-    const pooled = transpose(stack([channelMaxPool(x), channelAvgPool(x)], 1), [0, 2, 3, 1]); // [N, H, W, 2]
-    return sigmoid(this.norm(this.conv(pooled as Tensor4D), training)); // [N, H, W, 1], equation 3
+    const pooled = [channelMaxPool(x), channelAvgPool(x)] as Tensor3D[]; // [N, H, W] each
+    const z = convolvePlanes(pooled, this.conv.kernel.read() as Tensor4D);
+    return sigmoid(this.norm(expandDims(z, 3), training)); // [N, H, W, 1], equation 3
   }
 }
 

@@ -2,6 +2,7 @@ import {
   batchToSpaceND,
   concat,
   conv2d,
+  engine,
   fused,
   pad,
   reshape,
@@ -14,6 +15,7 @@ import {
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, kernelGradients } from './gradient.js';
+import { canConvolve, directConvolution } from './kernels/wasm/convolve.js';
 import { sumOverPositions } from './pooling/global.js';
 
 /** How a convolution's kernel steps over a map, the same along height and width. */
@@ -44,6 +46,11 @@ export interface ConvolveOptions extends ConvolutionGeometry {
 export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions = {}): Tensor4D {
   const { bias, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
   return tidy(() => {
+    if (canConvolve() && !engine().isTapeOn()) {
+      const geometry = { stride, dilation, padding };
+      const [outHeight, outWidth] = [x.shape[1], x.shape[2]].map((size) => convolvedSize(size, kernel.shape[0], geometry));
+      return directConvolution(x, kernel, bias, { ...geometry, groups, outHeight, outWidth });
+    }
     if (groups > 1) return grouped(x, kernel, groups, { bias, stride, dilation, padding });
     if (dilation === 1) return bias ? fused.conv2d({ x, filter: kernel, strides: stride, pad: padding, bias }) : conv2d(x, kernel, stride, padding);
     const common = greatestCommonDivisor(stride, dilation);

@@ -138,6 +138,6 @@ onEachBackend((backend) => {
   });
 });
 
-test('the wasm kernel is what its source compiles to', () => {
+test('the wasm kernels are what their sources compile to', () => {
   execFileSync(process.execPath, ['scripts/build-kernels.ts', '--check'], { cwd: path.resolve(import.meta.dirname, '..'), stdio: 'pipe' });
 });

@@ -2,7 +2,7 @@ import { convolve, convolvedSize, localAvgPool, resizeBilinear, resizeNearest, t
 import { onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { expectSame, normal } from './plain.ts';
+import { expectSame, normal, toTensor } from './plain.ts';
 
 type Geometry = Omit<Required<ConvolveOptions>, 'bias'>;
 
@@ -19,6 +19,9 @@ const CONVOLUTIONS: [string, shape: number[], kernel: number[], Geometry][] = [
   ['grouped', [2, 4, 5, 6], [3, 3, 2, 9], { stride: 1, dilation: 1, groups: 3, padding: 1 }],
   ['grouped, strided and dilated', [1, 6, 5, 4], [3, 3, 2, 2], { stride: 2, dilation: 2, groups: 2, padding: 2 }],
   ['of each channel', [1, 4, 5, 3], [3, 3, 1, 6], { stride: 1, dilation: 1, groups: 3, padding: 1 }],
+  ['of eleven filters', [2, 3, 6, 2], [5, 5, 2, 11], { stride: 1, dilation: 1, groups: 1, padding: 2 }],
+  ['of twelve filters a group', [1, 2, 9, 4], [3, 3, 2, 24], { stride: 1, dilation: 2, groups: 2, padding: 2 }],
+  ['of single positions, in large steps', [1, 5, 11, 3], [1, 1, 3, 8], { stride: 3, dilation: 1, groups: 1, padding: 1 }],
 ];
 
 const indices = (count: number, start: number, step: number): tf.Tensor1D =>
@@ -98,7 +101,7 @@ test('the size that a convolution leaves', () => {
   expect(convolvedSize(null, 3)).toBe(null);
 });
 
-onEachBackend(() => {
+onEachBackend((backend) => {
   describe('convolve equals the definition', () => {
     test.each(CONVOLUTIONS)('%s', async (_, shape, kernel, geometry) => {
       const inputs = [normal(shape, 1), normal(kernel, 2), normal([kernel[3]], 3)];
@@ -107,6 +110,15 @@ onEachBackend(() => {
       await expectSame(ours, (x, k, bias) => plainConvolution(x, k, bias, geometry), inputs);
       await expectSame(ours, (x, k) => plainConvolution(x, k, tf.zeros([kernel[3]]), geometry), inputs.slice(0, 2));
     });
+  });
+
+  test.skipIf(backend !== 'wasm')('convolve is one kernel, however many groups, and TF.js’s own where a gradient is wanted', async () => {
+    const [x, kernel] = [normal([1, 4, 5, 8], 1), normal([3, 3, 2, 8], 2)].map(toTensor) as tf.Tensor4D[];
+    const grouped = (x: tf.Tensor): tf.Tensor => convolve(x as tf.Tensor4D, kernel, { groups: 4, dilation: 2, stride: 2 });
+    const kernelsOf = async (f: () => tf.Tensor) => (await tf.profile(() => tf.tidy(() => void f()))).kernels.map(({ name }) => name);
+    expect(await kernelsOf(() => grouped(x))).toEqual(['SaccadeConvolve']);
+    expect(await kernelsOf(() => tf.grad(grouped)(x))).not.toContain('SaccadeConvolve');
+    tf.dispose([x, kernel]);
   });
 
   const SIZES = [

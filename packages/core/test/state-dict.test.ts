@@ -186,7 +186,8 @@ function indices(...sizes: number[]): number[][] {
 }
 
 test('checkDerived refuses what contradicts the other arguments, and takes what agrees or is left out', () => {
-  const check = (hidden: unknown) => () => checkDerived('CBAM', 'hidden', hidden, [2], { gate_channels: 32, pools: ['avg'], reduction_ratio: 16 });
+  const check = (hidden: unknown) => () =>
+    checkDerived('CBAM', 'hidden', hidden, [2], { gate_channels: 32, pools: ['avg'], reduction_ratio: 16, bias: undefined });
   expect(check(undefined)).not.toThrow();
   expect(check([2])).not.toThrow();
   expect(check(4)).toThrow(

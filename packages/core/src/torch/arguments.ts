@@ -37,14 +37,13 @@ export function readArguments<A extends object>(
  * @param name the derived argument
  * @param received its value; undefined where it was left out
  * @param made what the others make of it
- * @param from the others, by name
+ * @param from the others, by name; undefined where one was left out
  * @throws {@link BlockError} that names both values and the others
  */
 export function checkDerived(module: string, name: string, received: unknown, made: unknown, from: Readonly<Record<string, unknown>>): void {
   if (received === undefined || JSON.stringify(received) === JSON.stringify(made)) return;
-  const others = Object.entries(from).map(([name, value]) => `${name} ${show(value)}`);
-  const sources = [others.slice(0, -1).join(', '), others.at(-1)].filter(Boolean).join(' and ');
-  throw new BlockError(
-    `${module}: ${name} is ${show(received)}, but ${sources} make ${show(made)}. Leave it out, or correct ${Object.keys(from).at(-1)}.`,
-  );
+  const others = Object.entries(from).filter(([, value]) => value !== undefined);
+  const values = others.map(([name, value]) => `${name} ${show(value)}`);
+  const sources = [values.slice(0, -1).join(', '), values.at(-1)].filter(Boolean).join(' and ');
+  throw new BlockError(`${module}: ${name} is ${show(received)}, but ${sources} make ${show(made)}. Leave it out, or correct ${others.at(-1)?.[0]}.`);
 }

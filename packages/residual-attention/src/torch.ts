@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
 import { pooledSize } from './hourglass.js';
 import { residualAttentionModule, residualUnit, type Pooling, type ResidualAttentionModule, type ResidualUnit } from './index.js';
 
@@ -77,7 +77,7 @@ function residualAttentionModuleFromTorch({ config, state }: TorchSource<Attenti
   }
   const channels = onlyChannels(config);
   const pooling = poolingOf(module, maxpool);
-  refuseSizes(module, [size1, size2, size3, size4], pooling);
+  checkSizes(module, [size1, size2, size3, size4], pooling);
   const depth = DEPTHS[module];
   const layer = residualAttentionModule({
     depth,
@@ -98,11 +98,7 @@ function residualUnitFromTorch({ config, state }: TorchSource<ResidualBlockArgum
   const required = ['in_channels', 'out_channels'] as const;
   const { in_channels, out_channels, stride = 1, bottleneck, projection } = readArguments('ResidualBlock', config, known, required);
   const projects = in_channels !== out_channels || stride !== 1;
-  if (projection !== undefined && projection !== projects) {
-    throw new BlockError(
-      `ResidualBlock: projection is ${projection}, but with in_channels ${in_channels}, out_channels ${out_channels} and stride ${stride} it must be ${projects}. Leave it out, or correct the others.`,
-    );
-  }
+  checkDerived('ResidualBlock', 'projection', projection, projects, { in_channels, out_channels, stride });
   const layer = residualUnit({ filters: out_channels, stride, width: bottleneck ?? null });
   const used = projects ? state : without(['conv4.weight'], state);
   return fromStateDict(layer, [null, null, null, in_channels], used, UNIT);
@@ -170,15 +166,10 @@ function poolingOf(module: string, maxpool: AttentionModuleArguments['maxpool'] 
   );
 }
 
-function refuseSizes(module: string, sizes: readonly (Size | undefined)[], pooling: Pooling): void {
+function checkSizes(module: string, sizes: readonly (Size | undefined)[], pooling: Pooling): void {
   const axes = sizes.map((size) => (typeof size === 'number' ? [size, size] : size));
-  for (const [i, size] of axes.entries()) {
-    const above = axes[i - 1];
-    const expected = above?.map((size) => pooledSize(size, pooling));
-    if (size && expected && size.join() !== expected.join()) {
-      throw new BlockError(
-        `${module}: size${i + 1} is ${show(size)}, but pooling makes ${show(expected)} of size${i} ${show(above)}. Leave the sizes out: the layer takes them from its input.`,
-      );
-    }
+  for (const [i, above] of axes.slice(0, -1).entries()) {
+    const pooled = above?.map((size) => pooledSize(size, pooling));
+    if (pooled) checkDerived(module, `size${i + 2}`, axes[i + 1], pooled, { [`size${i + 1}`]: above });
   }
 }

@@ -13,12 +13,14 @@ import {
   split,
   tensor,
   tidy,
+  zerosLike,
   type Tensor,
   type Tensor1D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, kernelGradients } from './gradient.js';
 import { canConvolve, directConvolution } from './kernels/wasm/convolve.js';
+import { affine } from './normalisation.js';
 import { sumOverPositions } from './pooling/global.js';
 import { onGpu } from './shapes.js';
 
@@ -33,6 +35,8 @@ export interface ConvolutionGeometry {
 }
 
 export interface ConvolveOptions extends ConvolutionGeometry {
+  /** `[filters]`: multiplies what each filter gives, before the bias. On wasm it costs next to nothing. */
+  readonly factor?: Tensor1D | undefined;
   /** `[filters]` */
   readonly bias?: Tensor1D | undefined;
   /** Input and output channels fall into so many groups, each convolved by itself. Default: 1. */
@@ -48,13 +52,14 @@ export interface ConvolveOptions extends ConvolutionGeometry {
  * @returns `[N, H', W', filters]`, sizes as of {@link convolvedSize}
  */
 export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions = {}): Tensor4D {
-  const { bias, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
+  const { factor, bias, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
   return tidy(() => {
-    if (canConvolve() && !engine().isTapeOn()) {
+    if (convolvesDirectly()) {
       const geometry = { stride, dilation, padding };
       const [outHeight, outWidth] = [x.shape[1], x.shape[2]].map((size) => convolvedSize(size, kernel.shape[0], geometry));
-      return directConvolution(x, kernel, bias, { ...geometry, groups, outHeight, outWidth });
+      return directConvolution({ x, kernel, factor, bias }, { ...geometry, groups, outHeight, outWidth });
     }
+    if (factor) return affine(convolve(x, kernel, { stride, dilation, groups, padding }), factor, bias ?? zerosLike(factor));
     if (groups > 1) return grouped(x, kernel, groups, { bias, stride, dilation, padding });
     if (dilation === 1) return bias ? fused.conv2d({ x, filter: kernel, strides: stride, pad: padding, bias }) : conv2d(x, kernel, stride, padding);
     const common = greatestCommonDivisor(stride, dilation);
@@ -65,6 +70,11 @@ export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions
     }
     return everyNth(dilated(x, kernel, bias, dilation, padding), stride);
   });
+}
+
+/** Whether {@link convolve} is now one pass of our own, in which a factor and a bias a filter cost next to nothing. */
+export function convolvesDirectly(): boolean {
+  return canConvolve() && !engine().isTapeOn();
 }
 
 /** The height or width of what {@link convolve} makes of a map of that size; null of an unknown one. */

@@ -29,6 +29,12 @@ export interface Moments {
   readonly variance: Tensor1D;
 }
 
+/** An affine map of each channel: a factor and an offset, each `[C]`. */
+export interface ChannelAffine {
+  readonly factor: Tensor1D;
+  readonly offset: Tensor1D;
+}
+
 /**
  * The moments of `x`, `[…, C]`, over all axes but the last. No gradient passes through them.
  */
@@ -63,6 +69,14 @@ export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): 
 const LOOP_VALUES = 12_288;
 
 /**
+ * Batch normalisation with given moments, as a factor and an offset for each channel, each `[C]`.
+ */
+export function foldBatchNorm({ mean, variance }: Moments, gamma: Tensor, beta: Tensor, epsilon: number): ChannelAffine {
+  const factor: Tensor1D = mul(gamma, rsqrt(add(variance, epsilon)));
+  return { factor, offset: sub(beta, mul(mean, factor)) };
+}
+
+/**
  * Batch normalisation with given moments, as at inference (Ioffe and Szegedy 2015, algorithm 2): gamma·(x − mean)/√(variance + epsilon) + beta.
  * No gradient passes through the moments.
  *
@@ -73,8 +87,8 @@ export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gam
     const { mean, variance } = moments;
     if (getBackend() !== 'wasm' || x.size < LOOP_VALUES)
       return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
-    const factor = mul(gamma, rsqrt(add(variance, epsilon)));
-    return affine(x, factor, sub(beta, mul(mean, factor)));
+    const { factor, offset } = foldBatchNorm(moments, gamma, beta, epsilon);
+    return affine(x, factor, offset);
   };
   const gradient = (dy: Tensor, [x, gamma]: Tensor[], _: Tensor, [mean, variance]: Tensor[]): Tensor[] => {
     const inverse = rsqrt(add(variance, epsilon));

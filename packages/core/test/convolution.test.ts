@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { expectSame, normal, toTensor } from './plain.ts';
 
-type Geometry = Omit<Required<ConvolveOptions>, 'bias'>;
+type Geometry = Omit<Required<ConvolveOptions>, 'factor' | 'bias'>;
 
 const CONVOLUTIONS: [string, shape: number[], kernel: number[], Geometry][] = [
   ['a plain one', [2, 5, 4, 3], [3, 3, 3, 2], { stride: 1, dilation: 1, groups: 1, padding: 1 }],

@@ -1,6 +1,6 @@
 import { add, mul, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { batchNormInference, batchNormTraining, momentsOf } from '../normalisation.js';
+import { batchNormInference, batchNormTraining, foldBatchNorm, momentsOf, type ChannelAffine, type Moments } from '../normalisation.js';
 import { channelsOf } from '../shapes.js';
 import type { Weight, WeightScope } from '../weights.js';
 import type { Initializer } from './initializers.js';
@@ -12,6 +12,8 @@ export interface BatchNorm {
    * (PyTorch refuses it): it takes the moving statistics, and leaves them as they are.
    */
   <T extends Tensor>(x: T, training: boolean): T;
+  /** What it does at inference, as a factor and an offset for each channel. */
+  folded(): ChannelAffine;
   readonly gamma: Weight;
   readonly beta: Weight;
 }
@@ -35,17 +37,15 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
   const beta = weights.add('beta', [channels], initializers.zeros());
   const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
   const movingVariance = weights.add('movingVariance', [channels], initializers.ones(), { trainable: false });
+  const moving = (): Moments => ({ mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D });
   const apply = <T extends Tensor>(x: T, training: boolean): T => {
     const count = x.size / channelsOf(x);
-    if (!training || count === 1) {
-      const moments = { mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D };
-      return batchNormInference(x, moments, gamma.read(), beta.read(), epsilon);
-    }
+    if (!training || count === 1) return batchNormInference(x, moving(), gamma.read(), beta.read(), epsilon);
     const moments = momentsOf(x);
-    const follow = (moving: Weight, batch: Tensor) => moving.write(add(mul(moving.read(), 1 - momentum), mul(batch, momentum)));
+    const follow = (weight: Weight, batch: Tensor) => weight.write(add(mul(weight.read(), 1 - momentum), mul(batch, momentum)));
     follow(movingMean, moments.mean);
     follow(movingVariance, mul(moments.variance, count / (count - 1)));
     return batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon);
   };
-  return Object.assign(apply, { gamma, beta });
+  return Object.assign(apply, { gamma, beta, folded: () => foldBatchNorm(moving(), gamma.read(), beta.read(), epsilon) });
 }

@@ -1,4 +1,5 @@
-import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { tidy, type Tensor4D } from '@tensorflow/tfjs-core';
+import { convolve, convolvesDirectly } from '../convolution.js';
 import type { WeightScope } from '../weights.js';
 import { batchNorm, type BatchNormOptions } from './batch-norm.js';
 import { conv2d, type Conv2DOptions } from './conv2d.js';
@@ -17,6 +18,12 @@ export interface ConvBatchNormOptions extends Omit<Conv2DOptions, 'useBias' | 'b
 export function convBatchNorm(weights: WeightScope, inputs: number, filters: number, options: ConvBatchNormOptions): ConvBatchNorm {
   const conv = conv2d(weights.at('conv'), inputs, filters, { ...options, useBias: false });
   const norm = batchNorm(weights.at('norm'), filters, options);
-  const apply = (x: Tensor4D, training: boolean): Tensor4D => norm(conv(x), training);
+  const apply = (x: Tensor4D, training: boolean): Tensor4D =>
+    tidy(() => {
+      if (training || !convolvesDirectly()) return norm(conv(x), training);
+      // At inference a batch norm is a factor and a bias of the filters: it then needs no pass over the map.
+      const { factor, offset } = norm.folded();
+      return convolve(x, conv.kernel.read() as Tensor4D, { ...options, factor, bias: offset });
+    });
   return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }

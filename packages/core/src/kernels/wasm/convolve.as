@@ -10,13 +10,27 @@ export function panelBytes(taps: usize, depth: usize): usize {
   return (LANES + taps * depth * LANES + depth) << 2;
 }
 
-/** Up to 8 filters of kernel `[taps, depth, filters]`, from the one at `kernel` on, and their biases (or 0) as a panel, filled up with zeros. */
-export function pack(kernel: usize, taps: usize, depth: usize, filters: usize, lanes: usize, bias: usize, panel: usize): void {
+/**
+ * Up to 8 filters of kernel `[taps, depth, filters]`, from the one at `kernel` on, times their factors (or 0 for 1), and their biases (or 0) as
+ * a panel, filled up with zeros.
+ */
+export function pack(
+  kernel: usize, taps: usize, depth: usize, filters: usize, lanes: usize, factor: usize, bias: usize, panel: usize,
+): void {
+  const start = panel + (LANES << 2);
+  const end = start + ((taps * depth * LANES) << 2);
+  for (let to = start; to < end; to += LANES << 2, kernel += filters << 2) copyLanes(kernel, lanes, to);
+  memory.fill(end, 0, depth << 2);
+  if (factor) {
+    copyLanes(factor, lanes, panel); // where the biases then go
+    const low = v128.load(panel), high = v128.load(panel, 16);
+    for (let to = start; to < end; to += LANES << 2) {
+      v128.store(to, f32x4.mul(v128.load(to), low));
+      v128.store(to, f32x4.mul(v128.load(to, 16), high), 16);
+    }
+  }
   if (bias) copyLanes(bias, lanes, panel);
   else memory.fill(panel, 0, LANES << 2);
-  let to = panel + (LANES << 2);
-  for (const end = to + ((taps * depth * LANES) << 2); to < end; to += LANES << 2, kernel += filters << 2) copyLanes(kernel, lanes, to);
-  memory.fill(to, 0, depth << 2);
 }
 
 /**

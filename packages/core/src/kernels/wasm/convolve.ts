@@ -15,7 +15,7 @@ import { addressOf, FLOAT_BYTES, program, withScratch, type WasmBackend } from '
 /** convolve.as */
 interface Convolve {
   readonly panelBytes: (taps: number, depth: number) => number;
-  readonly pack: (kernel: number, taps: number, depth: number, filters: number, lanes: number, bias: number, panel: number) => void;
+  readonly pack: (kernel: number, taps: number, depth: number, filters: number, lanes: number, factor: number, bias: number, panel: number) => void;
   readonly convolve: (
     x: number,
     height: number,
@@ -35,6 +35,18 @@ interface Convolve {
   ) => void;
 }
 
+/** The tensors of a convolution. */
+export interface DirectInputs {
+  /** `[N, H, W, inputs]` */
+  readonly x: Tensor4D;
+  /** `[k, k, inputs / groups, filters]` */
+  readonly kernel: Tensor4D;
+  /** `[filters]`, or none: multiplies what each filter gives, before the bias. */
+  readonly factor?: Tensor1D | undefined;
+  /** `[filters]`, or none */
+  readonly bias?: Tensor1D | undefined;
+}
+
 /** What there is to know of a convolution beside its tensors. */
 export interface DirectGeometry {
   readonly stride: number;
@@ -45,7 +57,7 @@ export interface DirectGeometry {
   readonly outWidth: number;
 }
 
-type Inputs = Record<'x' | 'kernel', TensorInfo> & { bias?: TensorInfo };
+type Inputs = Record<'x' | 'kernel', TensorInfo> & Partial<Record<'factor' | 'bias', TensorInfo>>;
 
 const KERNEL = 'SaccadeConvolve';
 const LANES = 8;
@@ -59,20 +71,17 @@ export const canConvolve = convolve.canRun;
  * A convolution with groups, stride and dilation in one pass, with no gradient. It takes about two thirds of XNNPACK's time; with many
  * groups, which XNNPACK gets one by one, a tenth.
  *
- * @param x `[N, H, W, inputs]`
- * @param kernel `[k, k, inputs / groups, filters]`
- * @param bias `[filters]`, or none
  * @returns `[N, outHeight, outWidth, filters]`
  */
-export function directConvolution(x: Tensor4D, kernel: Tensor4D, bias: Tensor1D | undefined, geometry: DirectGeometry): Tensor4D {
+export function directConvolution({ x, kernel, factor, bias }: DirectInputs, geometry: DirectGeometry): Tensor4D {
   if (!getKernel(KERNEL, 'wasm')) {
     registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: run as unknown as KernelConfig['kernelFunc'] });
   }
-  const inputs: Record<string, Tensor> = bias ? { x, kernel, bias } : { x, kernel };
+  const inputs: Record<string, Tensor> = { x, kernel, ...(factor && { factor }), ...(bias && { bias }) };
   return engine().runKernel(KERNEL, inputs, geometry as unknown as NamedAttrMap);
 }
 
-function run({ inputs: { x, kernel, bias }, attrs, backend }: { inputs: Inputs; attrs: DirectGeometry; backend: WasmBackend }): TensorInfo {
+function run({ inputs: { x, kernel, factor, bias }, attrs, backend }: { inputs: Inputs; attrs: DirectGeometry; backend: WasmBackend }): TensorInfo {
   const { panelBytes, pack, convolve: convolvePanel } = convolve.on(backend);
   const { stride, dilation, padding, groups, outHeight, outWidth } = attrs;
   const [images, height, width, inputs] = x.shape;
@@ -81,12 +90,14 @@ function run({ inputs: { x, kernel, bias }, attrs, backend }: { inputs: Inputs; 
   return withScratch(backend, panelBytes(k * k, depth), 'convolve', (panel) => {
     const out = backend.makeOutput([images, outHeight, outWidth, filters], 'float32');
     const [from, to, kernelAt] = [x, out, kernel].map((tensor) => addressOf(backend, tensor));
+    const [factors, biases] = [factor, bias].map((tensor) => tensor && addressOf(backend, tensor));
     for (let group = 0; group < groups; group++) {
       const seen = from + group * depth * FLOAT_BYTES;
       for (let filter = group * share; filter < (group + 1) * share; filter += LANES) {
         const lanes = Math.min(LANES, (group + 1) * share - filter);
         const offset = filter * FLOAT_BYTES;
-        pack(kernelAt + offset, k * k, depth, filters, lanes, bias ? addressOf(backend, bias) + offset : 0, panel);
+        const at = (start: number | undefined) => (start === undefined ? 0 : start + offset);
+        pack(kernelAt + offset, k * k, depth, filters, lanes, at(factors), at(biases), panel);
         for (let i = 0; i < images; i++) {
           const image = seen + i * height * width * inputs * FLOAT_BYTES;
           const result = to + offset + i * outHeight * outWidth * filters * FLOAT_BYTES;

@@ -1,7 +1,6 @@
 import {
   avgPool,
   cast,
-  clone,
   gather,
   getBackend,
   image,
@@ -10,7 +9,6 @@ import {
   reshape,
   sum,
   tensor1d,
-  tidy,
   transpose,
   type Tensor,
   type Tensor2D,
@@ -29,12 +27,14 @@ type Size = readonly [height: number, width: number];
  * @returns `[N, H, W, C]`
  */
 export function resizeNearest(x: Tensor4D, [height, width]: Size): Tensor4D {
-  if (x.shape[1] === height && x.shape[2] === width) return clone(x);
-  return tidy(() => {
-    if (height % x.shape[1] === 0 && width % x.shape[2] === 0) return enlargeNearest(x, [height, width]);
-    const floats = getBackend() === 'wasm' && floatsSuffice(x.shape[1], height) && floatsSuffice(x.shape[2], width);
-    return floats ? nearestByFloats(x, [height, width]) : nearestAlong(nearestAlong(x, 1, height), 2, width);
-  });
+  const [down, across] = [height / x.shape[1], width / x.shape[2]];
+  const whole = Number.isInteger(down) && Number.isInteger(across);
+  const enlarge = (x: Tensor) => nearestNeighbours(x as Tensor4D, [height, width], whole);
+  return differentiable([x], enlarge, (dy, [x]) => {
+    // A product sums what each pixel was copied to; not all backends can scatter.
+    if (!whole) return [sumOfCopies(sumOfCopies(dy, 2, x.shape[2]!), 1, x.shape[1]!)];
+    return [mul(avgPool(dy as Tensor4D, [down, across], [down, across], 'valid'), down * across)];
+  }) as Tensor4D;
 }
 
 /**
@@ -58,32 +58,14 @@ export function resizeBilinear(x: Tensor4D, [height, width]: Size): Tensor4D {
   ) as Tensor4D;
 }
 
-// By whole factors.
-function enlargeNearest(x: Tensor4D, [height, width]: Size): Tensor4D {
-  const factors: [number, number] = [height / x.shape[1], width / x.shape[2]];
-  return differentiable(
-    [x],
-    // The pixels' centres, since a GPU may round i · in / out down where it is whole.
-    (x) => image.resizeNearestNeighbor(x as Tensor4D, [height, width], false, true),
-    (dy) => [mul(avgPool(dy as Tensor4D, factors, factors, 'valid'), factors[0] * factors[1])],
-  ) as Tensor4D;
-}
-
-function nearestAlong(x: Tensor4D, axis: 1 | 2, size: number): Tensor4D {
-  return differentiable(
-    [x],
-    (x) => gather(x, tensor1d(sourcesOf(x.shape[axis]!, size), 'int32'), axis),
-    (dy, [x]) => [sumOfCopies(dy, axis, x.shape[axis]!)],
-  ) as Tensor4D;
-}
-
-// On wasm a gather takes twenty times as long.
-function nearestByFloats(x: Tensor4D, size: Size): Tensor4D {
-  return differentiable(
-    [x],
-    (x) => image.resizeNearestNeighbor(x as Tensor4D, [...size]),
-    (dy, [x]) => [sumOfCopies(sumOfCopies(dy, 2, x.shape[2]!), 1, x.shape[1]!)],
-  ) as Tensor4D;
+function nearestNeighbours(x: Tensor4D, [height, width]: Size, whole: boolean): Tensor4D {
+  const [, rows, columns] = x.shape;
+  // By whole factors, the pixels' centres, since a GPU may round i · in / out down where it is whole.
+  if (whole) return image.resizeNearestNeighbor(x, [height, width], false, true);
+  // On wasm a gather takes twenty times as long.
+  const floats = getBackend() === 'wasm' && floatsSuffice(rows, height) && floatsSuffice(columns, width);
+  if (floats) return image.resizeNearestNeighbor(x, [height, width]);
+  return gather(gather(x, tensor1d(sourcesOf(rows, height), 'int32'), 1), tensor1d(sourcesOf(columns, width), 'int32'), 2);
 }
 
 /** Whether ⌊i · in / out⌋ is right in the wasm backend's arithmetic: it almost always is. */
@@ -96,7 +78,6 @@ function sourcesOf(from: number, size: number): number[] {
   return Array.from({ length: size }, (_, i) => Math.floor((i * from) / size));
 }
 
-// A product sums what each pixel was copied to; not all backends can scatter.
 function sumOfCopies(dy: Tensor, axis: 1 | 2, from: number): Tensor {
   if (from === 1) return sum(dy, axis, true);
   const swapWithLast = axis === 1 ? [0, 3, 2, 1] : [0, 1, 3, 2];

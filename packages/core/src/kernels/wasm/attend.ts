@@ -1,6 +1,7 @@
-import { engine, getKernel, registerKernel, type KernelConfig, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { ATTEND } from './attend-binary.js';
-import { addressOf, FLOAT_BYTES, program, withScratch, type WasmBackend } from './program.js';
+import { addressOf, FLOAT_BYTES, wasmKernel, withScratch } from './backend.js';
+import { program } from './program.js';
 
 /** attend.as */
 interface Attend {
@@ -22,9 +23,6 @@ interface Attend {
   ) => void;
 }
 
-type Inputs = Record<'q' | 'k' | 'v', TensorInfo> & { bias?: TensorInfo };
-
-const KERNEL = 'SaccadeAttend';
 const LANES = 8;
 // Queries a call: few enough to stay in the outer cache while all keys and values pass by, and for V8, which cannot exchange the code of
 // a call that runs, to soon run what it optimised.
@@ -45,13 +43,10 @@ export const canFuse = attend.canRun;
  * @returns `[B, N, E]`
  */
 export function fusedAttend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor): Tensor {
-  if (!getKernel(KERNEL, 'wasm')) {
-    registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: kernel as unknown as KernelConfig['kernelFunc'] });
-  }
-  return engine().runKernel(KERNEL, bias ? { q, k, v, bias } : { q, k, v });
+  return kernel({ q, k, v, bias });
 }
 
-function kernel({ inputs: { q, k, v, bias }, backend }: { inputs: Inputs; backend: WasmBackend }): TensorInfo {
+const kernel = wasmKernel<Record<'q' | 'k' | 'v', Tensor> & { bias: Tensor | undefined }>('SaccadeAttend', ({ q, k, v, bias }, backend) => {
   const { scratchBytes, packKeys, packValues, attend: attendGroup } = attend.on(backend);
   const [batch, n, d] = q.shape;
   const [, m, e] = v.shape;
@@ -74,7 +69,7 @@ function kernel({ inputs: { q, k, v, bias }, backend }: { inputs: Inputs; backen
     }
     return out;
   });
-}
+});
 
 function padded(count: number): number {
   return Math.ceil(count / LANES) * LANES;

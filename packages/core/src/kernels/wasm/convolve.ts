@@ -1,16 +1,7 @@
-import {
-  engine,
-  getKernel,
-  registerKernel,
-  type KernelConfig,
-  type NamedAttrMap,
-  type Tensor,
-  type Tensor1D,
-  type Tensor4D,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
+import { addressOf, FLOAT_BYTES, wasmKernel, withScratch } from './backend.js';
 import { CONVOLVE } from './convolve-binary.js';
-import { addressOf, FLOAT_BYTES, program, withScratch, type WasmBackend } from './program.js';
+import { program } from './program.js';
 
 /** convolve.as */
 interface Convolve {
@@ -42,9 +33,9 @@ export interface DirectInputs {
   /** `[k, k, inputs / groups, filters]` */
   readonly kernel: Tensor4D;
   /** `[filters]`, or none: multiplies what each filter gives, before the bias. */
-  readonly factor?: Tensor1D | undefined;
+  readonly factor: Tensor1D | undefined;
   /** `[filters]`, or none */
-  readonly bias?: Tensor1D | undefined;
+  readonly bias: Tensor1D | undefined;
 }
 
 /** What there is to know of a convolution beside its tensors. */
@@ -57,9 +48,6 @@ export interface DirectGeometry {
   readonly outWidth: number;
 }
 
-type Inputs = Record<'x' | 'kernel', TensorInfo> & Partial<Record<'factor' | 'bias', TensorInfo>>;
-
-const KERNEL = 'SaccadeConvolve';
 const LANES = 8;
 
 const convolve = program<Convolve>(CONVOLVE);
@@ -73,17 +61,13 @@ export const canConvolve = convolve.canRun;
  *
  * @returns `[N, outHeight, outWidth, filters]`
  */
-export function directConvolution({ x, kernel, factor, bias }: DirectInputs, geometry: DirectGeometry): Tensor4D {
-  if (!getKernel(KERNEL, 'wasm')) {
-    registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: run as unknown as KernelConfig['kernelFunc'] });
-  }
-  const inputs: Record<string, Tensor> = { x, kernel, ...(factor && { factor }), ...(bias && { bias }) };
-  return engine().runKernel(KERNEL, inputs, geometry as unknown as NamedAttrMap);
+export function directConvolution(inputs: DirectInputs, geometry: DirectGeometry): Tensor4D {
+  return kernel(inputs, geometry) as Tensor4D;
 }
 
-function run({ inputs: { x, kernel, factor, bias }, attrs, backend }: { inputs: Inputs; attrs: DirectGeometry; backend: WasmBackend }): TensorInfo {
+const kernel = wasmKernel<DirectInputs, DirectGeometry>('SaccadeConvolve', ({ x, kernel, factor, bias }, backend, geometry) => {
   const { panelBytes, pack, convolve: convolvePanel } = convolve.on(backend);
-  const { stride, dilation, padding, groups, outHeight, outWidth } = attrs;
+  const { stride, dilation, padding, groups, outHeight, outWidth } = geometry;
   const [images, height, width, inputs] = x.shape;
   const [k, , depth, filters] = kernel.shape;
   const share = filters / groups;
@@ -107,4 +91,4 @@ function run({ inputs: { x, kernel, factor, bias }, attrs, backend }: { inputs: 
     }
     return out;
   });
-}
+});

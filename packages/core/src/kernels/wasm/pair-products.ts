@@ -1,14 +1,5 @@
-import { engine, getKernel, registerKernel, type DataType, type KernelConfig, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
-
-/** What the kernel uses of the wasm backend. */
-interface WasmBackend {
-  readonly wasm: {
-    cwrap(name: string, returns: null, types: string[]): PairProduct;
-    readonly tfjs: { disposeData(id: number): void };
-  };
-  readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number }; delete(dataId: object): void };
-  makeOutput(shape: number[], dtype: DataType, memoryOffset?: number): TensorInfo;
-}
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { addressOf, FLOAT_BYTES, wasmKernel, type WasmBackend } from './backend.js';
 
 type PairProduct = (
   a: number,
@@ -22,9 +13,6 @@ type PairProduct = (
   out: number,
 ) => void;
 
-const KERNEL = 'SaccadePairProducts';
-const FLOAT_BYTES = 4;
-
 /**
  * On wasm: the product of every pair of a batch, each by XNNPACK, in place. The backend's own kernel leaves XNNPACK for a scalar loop as
  * soon as there is more than one pair, and its slices copy the whole batch for every pair that they cut out.
@@ -34,18 +22,15 @@ const FLOAT_BYTES = 4;
  * @returns `[B, M, N]`
  */
 export function pairProducts(a: Tensor, b: Tensor): Tensor {
-  if (!getKernel(KERNEL, 'wasm'))
-    registerKernel({ kernelName: KERNEL, backendName: 'wasm', kernelFunc: kernel as unknown as KernelConfig['kernelFunc'] });
-  return engine().runKernel(KERNEL, { a, b });
+  return kernel({ a, b });
 }
 
-function kernel({ inputs: { a, b }, backend }: { inputs: Record<'a' | 'b', TensorInfo>; backend: WasmBackend }): TensorInfo {
+const kernel = wasmKernel<Record<'a' | 'b', Tensor>>('SaccadePairProducts', ({ a, b }, backend) => {
   const multiply = productOf(backend);
   const [batch, m, k] = a.shape as [number, number, number];
   const n = b.shape[2];
   const out = backend.makeOutput([batch, m, n], 'float32');
-  const at = ({ dataId }: TensorInfo) => backend.dataIdMap.get(dataId).memoryOffset;
-  const starts = [at(a), at(b), at(out)] as const;
+  const starts = [addressOf(backend, a), addressOf(backend, b), addressOf(backend, out)] as const;
   const [aShape, bShape] = [bytesOf([1, m, k]), bytesOf([1, k, n])];
   for (let i = 0; i < batch; i++) {
     const views = [
@@ -58,7 +43,7 @@ function kernel({ inputs: { a, b }, backend }: { inputs: Record<'a' | 'b', Tenso
     for (const view of views) forget(backend, view);
   }
   return out;
-}
+});
 
 /** Ends a view. `disposeData` of the backend would free the memory that it looks at. */
 function forget({ wasm, dataIdMap }: WasmBackend, { dataId }: TensorInfo): void {
@@ -71,7 +56,17 @@ const products = new WeakMap<WasmBackend, PairProduct>();
 function productOf(backend: WasmBackend): PairProduct {
   let product = products.get(backend);
   if (!product) {
-    product = backend.wasm.cwrap('BatchMatMul', null, ['number', 'array', 'number', 'number', 'array', 'number', 'number', 'number', 'number']);
+    product = backend.wasm.cwrap<PairProduct>('BatchMatMul', null, [
+      'number',
+      'array',
+      'number',
+      'number',
+      'array',
+      'number',
+      'number',
+      'number',
+      'number',
+    ]);
     products.set(backend, product);
   }
   return product;

@@ -1,18 +1,5 @@
-import { backend, getBackend, type DataType, type TensorInfo } from '@tensorflow/tfjs-core';
-import { BlockError } from '../../errors.js';
-
-/** What our kernels use of the wasm backend. */
-export interface WasmBackend {
-  readonly wasm: {
-    readonly asm?: { readonly memory?: WebAssembly.Memory };
-    readonly _malloc: (bytes: number) => number;
-    readonly _free: (at: number) => void;
-  };
-  readonly dataIdMap: { get(dataId: object): { memoryOffset: number } };
-  makeOutput(shape: number[], dtype: DataType): TensorInfo;
-}
-
-export const FLOAT_BYTES = 4;
+import { backend, getBackend } from '@tensorflow/tfjs-core';
+import type { WasmBackend } from './backend.js';
 
 /** A program of our own that works in the backend's memory. */
 export interface Program<P> {
@@ -25,7 +12,7 @@ export interface Program<P> {
   on(backend: WasmBackend): P;
 }
 
-/** @param code the program, base64 */
+/** @param code the program, hex */
 export function program<P>(code: string): Program<P> {
   const instances = new WeakMap<WasmBackend, P | null>();
   const instanceOn = (backend: WasmBackend): P | null => {
@@ -38,27 +25,9 @@ export function program<P>(code: string): Program<P> {
   };
 }
 
-/** Works with so many bytes of the backend's memory, from the address that `work` is given, and frees them. */
-export function withScratch<T>(backend: WasmBackend, bytes: number, operation: string, work: (at: number) => T): T {
-  const { _malloc: allocate, _free: free } = backend.wasm; // Emscripten's names
-  const at = allocate(bytes);
-  if (at === 0)
-    throw new BlockError(`${operation}: the wasm backend has no ${bytes} bytes left. Give smaller maps, fewer at a time, or dispose tensors.`);
-  try {
-    return work(at);
-  } finally {
-    free(at);
-  }
-}
-
-/** Where a tensor lies in the backend's memory. */
-export function addressOf(backend: WasmBackend, x: TensorInfo): number {
-  return backend.dataIdMap.get(x.dataId).memoryOffset;
-}
-
 function instantiate(code: string, memory: WebAssembly.Memory | undefined): WebAssembly.Exports | null {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory?.buffer instanceof SharedArrayBuffer;
-  const binary = Uint8Array.from(atob(code), (character) => character.codePointAt(0)!);
+  const binary = Uint8Array.from(code.match(/../g)!, (byte) => parseInt(byte, 16));
   if (!memory || shared || !WebAssembly.validate(binary)) return null;
   return new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports;
 }

@@ -1,5 +1,5 @@
 import { BAM, bam, type BAMOptions } from '@saccade/bam';
-import { fromTorch, type BAMArguments } from '@saccade/bam/torch';
+import { fromTorch } from '@saccade/bam/torch';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -109,7 +109,7 @@ describe('from PyTorch', () => {
     [{ combine: 'add' }, /option "combine" is "add"/],
     [{ dilation_value: 2 }, /^BAM: unknown argument "dilation_value" .* Did you mean "dilation_val"\?/],
   ])('refuses %j, which does not fit', (wrong, message) => {
-    expect(() => fromTorch({ config: { gate_channel: 32, ...wrong } as BAMArguments, state })).toThrow(message);
+    expect(() => fromTorch({ config: { gate_channel: 32, ...wrong }, state })).toThrow(message);
   });
 });
 
@@ -133,7 +133,7 @@ function plain(layer: BAM, x: tf.Tensor4D) {
   };
   const normRelu = <T extends tf.Tensor>(x: T, name: string) => {
     const normal = tf.div(tf.sub(x, weight(`${name}/movingMean`)), tf.sqrt(tf.add(weight(`${name}/movingVariance`), 1e-5)));
-    return tf.relu(tf.add(tf.mul(normal, weight(`${name}/gamma`)), weight(`${name}/beta`))) as T;
+    return tf.relu<T>(tf.add(tf.mul(normal, weight(`${name}/gamma`)), weight(`${name}/beta`)));
   };
   let c = tf.mean<tf.Tensor2D>(x, [1, 2]);
   for (let i = 0; i < hiddenLayers; i++) c = normRelu(linear(c, `channel${i}`), `channelNorm${i}`);

@@ -43,7 +43,7 @@ function bottleneck(weights: WeightScope, channels: number, options: ExcitationO
   // As SE starts it.
   const start = { reduce: parts.heFanOut(width), expand: parts.heFanOut(channels) };
   const part = parts.bottleneck(weights, channels, width, { activation, norm, useBias, ...start });
-  return Object.assign((s: Tensor2D) => [part(s)], { macs: part.macs });
+  return Object.assign((s: Tensor2D) => [part(s)], { macs: (rows: number) => part.macs(rows) });
 }
 
 /**

@@ -105,7 +105,10 @@ function attention(weights: WeightScope, inputShape: Shape): SqueezePart {
   // As GC starts it.
   const start = { kernelInitializer: parts.heNormal(channels), biasInitializer: initializers.zeros() };
   const pool = parts.attentionPool(weights, channels, start);
-  return Object.assign((x: Tensor) => pool(x), { macs: pool.macs, maps: (x: Tensor) => ({ spatial: pool.map(x) }) });
+  return Object.assign((x: Tensor) => pool(x), {
+    macs: (positions: number) => pool.macs(positions),
+    maps: (x: Tensor) => ({ spatial: pool.map(x) }),
+  });
 }
 
 function constant(value: number): parts.Initializer {

@@ -241,7 +241,7 @@ type Step = { readonly output: tf.Tensor; readonly gradients: tf.Tensor[] };
 function stepOf(layer: Pick<Block<object>, 'trainableWeights'> & { apply(x: tf.Tensor): unknown }, x: tf.Tensor): Step {
   const apply = (x: tf.Tensor) => layer.apply(x) as tf.Tensor;
   const loss = (x: tf.Tensor) => tf.sum<tf.Scalar>(tf.mul(apply(x), random(x.shape, 8)));
-  return { output: apply(x), gradients: tf.grads(loss)([x, ...layer.trainableWeights.map((weight) => weight.read() as tf.Tensor)]) };
+  return { output: apply(x), gradients: tf.grads(loss)([x, ...layer.trainableWeights.map((weight) => weight.read())]) };
 }
 
 async function sameStep(ours: Step, reference: Step, tolerance: number): Promise<void> {

@@ -16,7 +16,7 @@ export function scaleNearest(x: Tensor4D, gate: Tensor4D): Tensor4D {
   if ((down === 1 || gate.shape[1] === 1) && (across === 1 || gate.shape[2] === 1)) return scale(x, gate);
   if (!Number.isInteger(down) || !Number.isInteger(across)) return tidy(() => scale(x, resizeNearest(gate, [x.shape[1], x.shape[2]])));
   return differentiable([x, gate], byRegions, (dy, [x, gate]) => {
-    const share = avgPool(mul(x, dy) as Tensor4D, [down, across], [down, across], 'valid');
+    const share = avgPool(mul<Tensor4D>(x, dy), [down, across], [down, across], 'valid');
     return [byRegions(dy, gate), mul(share, down * across)];
   }) as Tensor4D;
 }

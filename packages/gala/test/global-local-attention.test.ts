@@ -119,7 +119,7 @@ describe('from PyTorch', () => {
     [{ interaction: 'sum' }, /option "interaction" is "sum"/],
     [{ ratio: 4 }, /^GALA: unknown argument "ratio"/],
   ])('refuses %j, which does not fit', (wrong, message) => {
-    expect(() => fromTorch({ config: { channels: 16, ...wrong } as GlobalLocalAttentionArguments, state: release })).toThrow(message);
+    expect(() => fromTorch({ config: { channels: 16, ...wrong }, state: release })).toThrow(message);
   });
 });
 

@@ -169,7 +169,10 @@ describe('from PyTorch', () => {
     [{ attention: '+' }, { ...channel, ...position }, 'sum'],
     [{ attention: 'M', stride: 2, channels: 12, dr_stride: 1 }, { ...channel, ...position }, 'max'],
   ])('a Bottleneck with %j', (given, pooling, attention) => {
-    const layer = fromTorch({ config: { ...config, ...(given as object) }, state: state({ ...convolutions, ...downsample, ...pooling }) });
+    const layer = fromTorch({
+      config: Object.assign({}, config, given),
+      state: state({ ...convolutions, ...downsample, ...pooling }),
+    });
     expect(layer).toBeInstanceOf(GlobalSecondOrderBottleneck);
     expect(layer.options).toMatchObject({ attention, filters: 12, width: 5, leakyRelu: false });
   });

@@ -120,7 +120,7 @@ export function fromTorch({
   | SelfCalibratedConv
   | SelfCalibratedBottleneck {
   const { module, ...rest } = config;
-  if (module === 'SCConv') return selfCalibratedConvFromTorch({ config: rest as SCConvArguments, state });
+  if (module === 'SCConv') return selfCalibratedConvFromTorch({ config: rest, state });
   if (module === 'SCBottleneck') return selfCalibratedBottleneckFromTorch({ config: rest as SCBottleneckArguments, state });
   throw new BlockError(`SCNet: received the argument "module" as ${show(module)}. Give "SCConv" or "SCBottleneck".`);
 }

@@ -18,7 +18,7 @@ export function covariancePool(x: Tensor): Tensor3D {
       return mul(matMul(transposeLast(rows), rows), 1 / positionsOf(x));
     },
     // What the mean contributes is 0, since centred rows sum to 0.
-    (dy, [x]) => [reshape(mul(matMul(centred(x), add(dy, transposeLast(dy)) as Tensor3D), 1 / positionsOf(x)), x.shape)],
+    (dy, [x]) => [reshape(mul(matMul(centred(x), add(dy, transposeLast(dy))), 1 / positionsOf(x)), x.shape)],
   ) as Tensor3D;
 }
 

@@ -17,7 +17,7 @@ export interface WasmBackend {
     readonly _malloc: (bytes: number) => number;
     readonly _free: (at: number) => void;
     readonly tfjs: { disposeData(id: number): void };
-    cwrap<F>(name: string, returns: null, types: string[]): F;
+    cwrap(name: string, returns: null, types: string[]): unknown;
   };
   readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number }; delete(dataId: object): void };
   makeOutput(shape: number[], dtype: DataType, memoryOffset?: number): TensorInfo;

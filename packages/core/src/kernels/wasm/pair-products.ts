@@ -56,17 +56,8 @@ const products = new WeakMap<WasmBackend, PairProduct>();
 function productOf(backend: WasmBackend): PairProduct {
   let product = products.get(backend);
   if (!product) {
-    product = backend.wasm.cwrap<PairProduct>('BatchMatMul', null, [
-      'number',
-      'array',
-      'number',
-      'number',
-      'array',
-      'number',
-      'number',
-      'number',
-      'number',
-    ]);
+    const types = ['number', 'array', 'number', 'number', 'array', 'number', 'number', 'number', 'number'];
+    product = backend.wasm.cwrap('BatchMatMul', null, types) as PairProduct;
     products.set(backend, product);
   }
   return product;

@@ -7,9 +7,9 @@ export interface Program<P> {
    * Whether it can run: on the wasm backend with one thread, where WebAssembly has relaxed SIMD. With several threads XNNPACK, which takes
    * them all, is the faster way.
    */
-  canRun(): boolean;
+  readonly canRun: () => boolean;
   /** The program's functions, in the memory of a backend that it can run on. */
-  on(backend: WasmBackend): P;
+  readonly on: (backend: WasmBackend) => P;
 }
 
 /** @param code the program, hex */

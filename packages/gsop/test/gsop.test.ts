@@ -168,9 +168,9 @@ describe('from PyTorch', () => {
     [{ attention: '2' }, position, 'position'],
     [{ attention: '+' }, { ...channel, ...position }, 'sum'],
     [{ attention: 'M', stride: 2, channels: 12, dr_stride: 1 }, { ...channel, ...position }, 'max'],
-  ])('a Bottleneck with %j', (given, pooling, attention) => {
+  ])('a Bottleneck with %j', (given: object, pooling, attention) => {
     const layer = fromTorch({
-      config: Object.assign({}, config, given),
+      config: { ...config, ...given },
       state: state({ ...convolutions, ...downsample, ...pooling }),
     });
     expect(layer).toBeInstanceOf(GlobalSecondOrderBottleneck);

@@ -1,5 +1,5 @@
-import { BlockError, reducedChannels } from '@saccade/core';
-import { fromStateDict, readArguments, type TorchSource } from '@saccade/core/torch';
+import { reducedChannels } from '@saccade/core';
+import { checkDerived, fromStateDict, readArguments, type TorchSource } from '@saccade/core/torch';
 import { bam, type BAM } from './index.js';
 
 /** The arguments of the official `BAM` and of its two gates. */
@@ -29,11 +29,7 @@ export function fromTorch({ config, state }: TorchSource<BAMArguments>): BAM {
   const checked = readArguments('BAM', config, known, ['gate_channel']);
   const { gate_channel, reduction_ratio = 16, num_layers = 1, dilation_conv_num = 2, dilation_val = 4, combine = 'mul', hidden } = checked;
   const width = reducedChannels('BAM', gate_channel, { reduction: reduction_ratio });
-  if (hidden !== undefined && hidden !== width) {
-    throw new BlockError(
-      `BAM: hidden is ${hidden}, but gate_channel ${gate_channel} and reduction_ratio ${reduction_ratio} make ${width}. Leave it out, or correct reduction_ratio.`,
-    );
-  }
+  checkDerived('BAM', 'hidden', hidden, width, { gate_channel, reduction_ratio });
   const layer = bam({
     reduction: reduction_ratio,
     hiddenLayers: num_layers,

@@ -1,5 +1,5 @@
 import { BlockError, reducedChannels } from '@saccade/core';
-import { fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
 import {
   cbam,
   channelGate,
@@ -82,11 +82,7 @@ function channelOptions(
   { gate_channels, reduction_ratio = 16, pool_types = ['avg', 'max'], hidden }: ChannelGateArguments,
 ): ChannelGateOptions {
   const units = reducedChannels(module, gate_channels, { reduction: reduction_ratio });
-  if (hidden !== undefined && hidden !== units) {
-    throw new BlockError(
-      `${module}: hidden is ${hidden}, but gate_channels ${gate_channels} and reduction_ratio ${reduction_ratio} make ${units}. Leave it out, or correct reduction_ratio.`,
-    );
-  }
+  checkDerived(module, 'hidden', hidden, units, { gate_channels, reduction_ratio });
   return { reduction: reduction_ratio, pools: pool_types.map((type) => (type === 'lse' ? 'logSumExp' : type) satisfies ChannelGatePool) };
 }
 

@@ -1,5 +1,5 @@
 import { BlockError, reducedChannels } from '@saccade/core';
-import { fromStateDict, readArguments, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type TorchSource } from '@saccade/core/torch';
 import { coordinateAttention, type CoordinateAttention } from './index.js';
 
 /** The arguments of the official `CoordAtt`. */
@@ -29,11 +29,7 @@ export function fromTorch({ config, state }: TorchSource<CoordAttArguments>): Co
   }
   const options = { reduction: reduction ?? groups ?? 32, minChannels: 8 };
   const width = reducedChannels('CoordAtt', inp, options);
-  if (mip !== undefined && mip !== width) {
-    throw new BlockError(
-      `CoordAtt: mip is ${mip}, but inp ${inp} and reduction ${options.reduction} make ${width}. Leave it out, or correct reduction.`,
-    );
-  }
+  checkDerived('CoordAtt', 'mip', mip, width, { inp, reduction: options.reduction });
   const [expandHeight, expandWidth] = 'conv2.weight' in state ? ['conv2', 'conv3'] : ['conv_h', 'conv_w'];
   return fromStateDict(coordinateAttention(options), [null, null, null, inp], state, { reduce: 'conv1', norm: 'bn1', expandHeight, expandWidth });
 }

@@ -193,4 +193,7 @@ test('checkDerived refuses what contradicts the other arguments, and takes what 
   expect(check(4)).toThrow(
     'CBAM: hidden is 4, but gate_channels 32, pools ["avg"] and reduction_ratio 16 make [2]. Leave it out, or correct reduction_ratio.',
   );
+  expect(() => checkDerived('Bottleneck', 'channels', 16, 12, { planes: 3, groups: undefined })).toThrow(
+    'Bottleneck: channels is 16, but planes 3 makes 12. Leave it out, or correct planes.',
+  );
 });

@@ -1,5 +1,5 @@
 import { BlockError, reducedChannels } from '@saccade/core';
-import { fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
 import { globalLocalAttention, type GlobalLocalAttention } from './index.js';
 
 /** The arguments of `feature_attention_gala`, and of modules of the paper's equations. */
@@ -38,11 +38,7 @@ export function fromTorch({ config, state }: TorchSource<GlobalLocalAttentionArg
   const known = ['channels', 'impl', 'reduction', 'squash', 'interaction', 'extra_convs', 'extra_conv_size', 'bias', 'hidden'] as const;
   const { channels, impl = 'gala_tpu', reduction = 4, hidden, ...rest } = readArguments('GALA', config, known, ['channels']);
   const width = reducedChannels('GALA', channels, { reduction });
-  if (hidden !== undefined && hidden !== width) {
-    throw new BlockError(
-      `GALA: hidden is ${hidden}, but channels ${channels} and reduction ${reduction} make ${width}. Leave it out, or correct reduction.`,
-    );
-  }
+  checkDerived('GALA', 'hidden', hidden, width, { channels, reduction });
   if (!Object.hasOwn(NAMES, impl)) {
     throw new BlockError(`GALA: impl is ${JSON.stringify(impl)}, but must be "gala_tpu" or "paper". Leave it out for the default, "gala_tpu".`);
   }

@@ -1,5 +1,5 @@
 import { BlockError, either, show } from '@saccade/core';
-import { fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
 import {
   globalSecondOrderBottleneck,
   globalSecondOrderPooling,
@@ -63,9 +63,7 @@ export function globalSecondOrderBottleneckFromTorch({ config, state }: TorchSou
     dr_stride,
   } = readArguments('Bottleneck', config, known, ['inplanes', 'planes']);
   const filters = 4 * planes;
-  if (channels !== undefined && channels !== filters) {
-    throw new BlockError(`Bottleneck: channels is ${channels}, but planes ${planes} make ${filters}. Leave it out, or correct planes.`);
-  }
+  checkDerived('Bottleneck', 'channels', channels, filters, { planes });
   if (!Object.hasOwn(ATTENTIONS, attention)) {
     throw new BlockError(`Bottleneck: attention is ${show(attention)}, but must be ${either(Object.keys(ATTENTIONS).map(show))}, as strings.`);
   }

@@ -193,7 +193,7 @@ describe('from PyTorch', () => {
   });
 
   test.each([
-    [{ ...config, channels: 16 }, 'Bottleneck: channels is 16, but planes 3 make 12. Leave it out, or correct planes.'],
+    [{ ...config, channels: 16 }, 'Bottleneck: channels is 16, but planes 3 makes 12. Leave it out, or correct planes.'],
     [{ ...config, attention: '&' }, 'Bottleneck: attention is "&", but must be "1", "2", "+" or "M", as strings.'],
     [{ ...config, attention: '2' }, /"conv_for_DR_spatial.weight" \[5, 12\] is missing.*"conv_for_DR.weight" \[5, 12, 1, 1\] is left over/],
     [{ ...config, inplanes: 12 }, /"downsample.0.weight" \[12, 6, 1, 1\] is left over/],

@@ -218,7 +218,7 @@ describe('from PyTorch', () => {
       'AttentionModule_stage3: maxpool is {"kernel":3,"stride":2,"padding":1,"ceil_mode":true}, but must have kernel 3 and stride 2, and padding 1 without ceil_mode or padding 0 with it. Leave it out for the former.',
     ],
     [{ upsample: 'nearest' }, 'AttentionModule_stage3: upsample is "nearest", but must be "bilinear align_corners=True". Leave it out.'],
-    [{ size1: [9, 8], size2: [4, 4] }, 'AttentionModule_stage3: size2 is [4,4], but size1 [9,8] make [5,4]. Leave it out, or correct size1.'],
+    [{ size1: [9, 8], size2: [4, 4] }, 'AttentionModule_stage3: size2 is [4,4], but size1 [9,8] makes [5,4]. Leave it out, or correct size1.'],
     [
       { module: 'ResidualBlock', channels: undefined, in_channels: 16, out_channels: 16, stride: 2, projection: false },
       /^ResidualBlock: unknown argument "channels"/,

@@ -155,8 +155,8 @@ describe('from PyTorch', () => {
   });
 
   test.each([
-    ['basic', { ...conv, planes: 8 }, 'SCConv: planes is 8, but inplanes 16 make 16. Leave it out, or correct inplanes.'],
-    ['basic', { ...conv, padding: 1, dilation: 2 }, 'SCConv: padding is 1, but dilation 2 make 2. Leave it out, or correct dilation.'],
+    ['basic', { ...conv, planes: 8 }, 'SCConv: planes is 8, but inplanes 16 makes 16. Leave it out, or correct inplanes.'],
+    ['basic', { ...conv, padding: 1, dilation: 2 }, 'SCConv: padding is 1, but dilation 2 makes 2. Leave it out, or correct dilation.'],
     ['basic', { ...conv, pooling: 4 }, /^SCConv: unknown argument "pooling" .* Did you mean "pooling_r"\?/],
     ['basic', { ...bottleneck, module: 'SCNet' }, 'SCNet: received the argument "module" as "SCNet". Give "SCConv" or "SCBottleneck".'],
     [

@@ -1,5 +1,5 @@
 import { BlockError, reducedChannels } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
 import {
   cbam,
   channelGate,
@@ -52,7 +52,7 @@ export function fromTorch({ config, state }: TorchSource<CBAMArguments>): CBAM {
     throw new BlockError(`CBAM: spatial and no_spatial are both ${spatial}, but say the opposite of each other. Give one of them.`);
   }
   const layer = cbam({ ...channelOptions('CBAM', channel), spatial: spatial ?? !no_spatial, kernelSize: kernel_size ?? 7 });
-  const names = { ...within('channelGate', 'ChannelGate', CHANNEL_NAMES), ...within('spatialGate', 'SpatialGate', SPATIAL_NAMES) };
+  const names = { ...prefixed('channelGate', 'ChannelGate', CHANNEL_NAMES), ...prefixed('spatialGate', 'SpatialGate', SPATIAL_NAMES) };
   return fromStateDict(layer, [null, null, null, config.gate_channels], state, names);
 }
 
@@ -84,8 +84,4 @@ function channelOptions(
   const units = reducedChannels(module, gate_channels, { reduction: reduction_ratio });
   checkDerived(module, 'hidden', hidden, units, { gate_channels, reduction_ratio });
   return { reduction: reduction_ratio, pools: pool_types.map((type) => (type === 'lse' ? 'logSumExp' : type) satisfies ChannelGatePool) };
-}
-
-function within(ours: string, theirs: string, names: NameMap): NameMap {
-  return Object.fromEntries(Object.entries(names).map(([part, module]) => [`${ours}/${part}`, `${theirs}.${module}`]));
 }

@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { fromStateDict, readArguments, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { fromStateDict, prefixed, readArguments, type StateDict, type TorchSource } from '@saccade/core/torch';
 import { crissCrossAttention, recurrentCrissCrossHead, type CrissCrossAttention, type RecurrentCrissCrossHead } from './index.js';
 
 /** The arguments of the authors' `CrissCrossAttention`. */
@@ -78,7 +78,7 @@ const ATTENTION = { query: 'query_conv', key: 'key_conv', value: 'value_conv', g
 const HEAD = {
   'reduce/conv': 'conva.0',
   'reduce/norm': 'conva.1',
-  ...Object.fromEntries(Object.entries(ATTENTION).map(([ours, theirs]) => [`attention/${ours}`, `cca.${theirs}`])),
+  ...prefixed('attention', 'cca', ATTENTION),
   'refine/conv': 'convb.0',
   'refine/norm': 'convb.1',
   'fuse/conv': 'bottleneck.0',

@@ -1,6 +1,6 @@
 import { useBackend } from '@saccade/backends';
 import { Block, BlockError, type BlockArgs, type Shape, type Weight, type WeightLayout, type WeightScope } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type StateDict, type StateTensor } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type StateDict, type StateTensor } from '@saccade/core/torch';
 import { closeTo } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
@@ -196,4 +196,10 @@ test('checkDerived refuses what contradicts the other arguments, and takes what 
   expect(() => checkDerived('Bottleneck', 'channels', 16, 12, { planes: 3, groups: undefined })).toThrow(
     'Bottleneck: channels is 16, but planes 3 makes 12. Leave it out, or correct planes.',
   );
+});
+
+test('prefixed gives the names of a module inside another', () => {
+  const names = { reduce: 'fc.0', gamma: 'gamma' };
+  expect(prefixed('gate', 'se', names)).toEqual({ 'gate/reduce': 'se.fc.0', 'gate/gamma': 'se.gamma' });
+  expect(prefixed('gate', '', names)).toEqual({ 'gate/reduce': 'fc.0', 'gate/gamma': 'gamma' });
 });

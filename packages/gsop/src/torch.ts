@@ -1,5 +1,5 @@
 import { BlockError, either, show } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
 import {
   globalSecondOrderBottleneck,
   globalSecondOrderPooling,
@@ -139,10 +139,6 @@ const BOTTLENECK: NameMap = {
   'expand/norm': 'bn3',
   'shortcut/conv': 'downsample.0',
   'shortcut/norm': 'downsample.1',
-  ...within('channel', CHANNEL),
-  ...within('position', POSITION),
+  ...prefixed('channel', '', CHANNEL),
+  ...prefixed('position', '', POSITION),
 };
-
-function within(part: string, names: NameMap): NameMap {
-  return Object.fromEntries(Object.entries(names).map(([ours, theirs]) => [`${part}/${ours}`, theirs]));
-}

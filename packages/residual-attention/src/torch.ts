@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
 import { pooledSize } from './hourglass.js';
 import { residualAttentionModule, residualUnit, type Pooling, type ResidualAttentionModule, type ResidualUnit } from './index.js';
 
@@ -132,9 +132,7 @@ function unitNames(depth: number): NameMap {
 }
 
 function moduleNames(units: NameMap): NameMap {
-  return Object.fromEntries(
-    Object.entries(units).flatMap(([ours, theirs]) => Object.entries(UNIT).map(([part, name]) => [`${ours}/${part}`, `${theirs}.${name}`])),
-  );
+  return Object.assign({}, ...Object.entries(units).map(([ours, theirs]) => prefixed(ours, theirs, UNIT))) as NameMap;
 }
 
 function headNames(depth: number): NameMap {

@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type NameMap, type StateDict, type TorchSource } from '@saccade/core/torch';
 import {
   selfCalibratedBottleneck,
   selfCalibratedConv,
@@ -141,7 +141,7 @@ const BOTTLENECK: NameMap = {
   'reduceB/norm': 'bn1_b',
   'k1/conv': 'k1.0',
   'k1/norm': 'k1.1',
-  ...Object.fromEntries(Object.entries(CONV).map(([ours, theirs]) => [`calibrated/${ours}`, `scconv.${theirs}`])),
+  ...prefixed('calibrated', 'scconv', CONV),
   'expand/conv': 'conv3',
   'expand/norm': 'bn3',
 };

@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { checkDerived, fromStateDict, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
+import { checkDerived, fromStateDict, prefixed, readArguments, type NameMap, type TorchSource } from '@saccade/core/torch';
 import { selectiveKernel, selectiveKernelUnit, type SelectiveKernel, type SelectiveKernelUnit } from './index.js';
 import { branchGeometries } from './selective-kernel.js';
 
@@ -99,7 +99,7 @@ export function selectiveKernelUnitFromTorch({ config, state }: TorchSource<Sele
   return fromStateDict(selectiveKernelUnit({ ...attention, ...unit }), [null, null, null, inplanes], state, {
     'reduce/conv': 'conv1.conv',
     'reduce/norm': 'conv1.bn',
-    ...Object.fromEntries(Object.entries(namesOf(attention.kernelSizes.length)).map(([ours, theirs]) => [`convolution/${ours}`, `conv2.${theirs}`])),
+    ...prefixed('convolution', 'conv2', namesOf(attention.kernelSizes.length)),
     'expand/conv': 'conv3.conv',
     'expand/norm': 'conv3.bn',
     'project/conv': 'downsample.0',

@@ -46,5 +46,7 @@ export function checkDerived(module: string, name: string, received: unknown, ma
   const values = others.map(([name, value]) => `${name} ${show(value)}`);
   const sources = [values.slice(0, -1).join(', '), values.at(-1)].filter(Boolean).join(' and ');
   const make = others.length === 1 ? 'makes' : 'make';
-  throw new BlockError(`${module}: ${name} is ${show(received)}, but ${sources} ${make} ${show(made)}. Leave it out, or correct ${others.at(-1)?.[0]}.`);
+  throw new BlockError(
+    `${module}: ${name} is ${show(received)}, but ${sources} ${make} ${show(made)}. Leave it out, or correct ${others.at(-1)?.[0]}.`,
+  );
 }

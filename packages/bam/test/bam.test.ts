@@ -1,7 +1,7 @@
 import { BAM, bam, type BAMOptions } from '@saccade/bam';
 import { fromTorch } from '@saccade/bam/torch';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { equalsPlain, onEachBackend, random, randomiseStatistics, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -48,15 +48,7 @@ onEachBackend(() => {
     [[3, 2, 11, 8], { reduction: 2, hiddenLayers: 3, dilatedConvs: 3, dilation: 3, combine: 'sum' }],
     [[1, 1, 1, 8], { reduction: 8, hiddenLayers: 0, dilatedConvs: 0 }],
   ])('equals plain ops on %j with %j', async (shape, options) => {
-    const layer = bam(options);
-    layer.build(shape);
-    randomise(layer);
-    const x = random(shape, 9) as tf.Tensor4D;
-    const { y, ...maps } = plain(layer, x);
-    await closeTo(layer.apply(x) as tf.Tensor, y, 2e-5);
-    const ours = layer.attentionMaps(x);
-    expect(Object.keys(ours)).toEqual(Object.keys(maps));
-    for (const [name, map] of Object.entries(maps)) await closeTo(ours[name], map, 2e-5);
+    await equalsPlain(bam(options), shape, plain);
   });
 
   // Of which PyTorch says: Expected more than 1 value per channel when training.
@@ -64,7 +56,8 @@ onEachBackend(() => {
     const layer = bam({ reduction: 2 });
     const x = random([1, 5, 6, 8]);
     layer.build(x.shape);
-    randomise(layer);
+    randomiseWeights(layer);
+    randomiseStatistics(layer);
     const statistics = async () => [...(await weightOf(layer, 'channelNorm0/movingVariance').data())];
     const before = await statistics();
     const kernel = weightOf(layer, 'channel0/kernel') as tf.Variable;
@@ -112,12 +105,6 @@ describe('from PyTorch', () => {
     expect(() => fromTorch({ config: { gate_channel: 32, ...wrong }, state })).toThrow(message);
   });
 });
-
-/** Random weights, and moving statistics that are not those of a new layer. */
-function randomise(layer: BAM): void {
-  randomiseWeights(layer);
-  for (const [i, weight] of layer.nonTrainableWeights.entries()) weight.write(tf.tidy(() => tf.abs(random(weight.shape as number[], 50 + i))));
-}
 
 function weightOf(layer: BAM, name: string): tf.Tensor {
   return layer.weights.find(({ originalName }) => originalName.endsWith(`/${name}`))!.read();

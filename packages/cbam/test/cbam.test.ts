@@ -1,7 +1,7 @@
 import { CBAM, cbam, channelGate, spatialGate, type CBAMOptions } from '@saccade/cbam';
 import { channelGateFromTorch, fromTorch, spatialGateFromTorch } from '@saccade/cbam/torch';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -57,15 +57,7 @@ describe('CBAM', () => {
       [[2, 6, 11, 48], { pools: ['lp', 'logSumExp'], kernelSize: 3 }],
       [[3, 5, 3, 16], { reduction: 1, pools: ['logSumExp'], spatial: false }],
     ])('equals plain ops on %j with %j', async (shape, options) => {
-      const layer = cbam(options);
-      layer.build(shape);
-      randomiseWeights(layer);
-      const x = random(shape, 9) as tf.Tensor4D;
-      const { y, ...gates } = plain(layer, x);
-      await closeTo(layer.apply(x) as tf.Tensor, y, 2e-5);
-      const maps = layer.attentionMaps(x);
-      expect(Object.keys(maps)).toEqual(Object.keys(gates));
-      for (const [name, gate] of Object.entries(gates)) await closeTo(maps[name], gate, 2e-5);
+      await equalsPlain(cbam(options), shape, plain);
     });
   });
 

@@ -1,7 +1,7 @@
 import { coordinateAttention, type CoordinateAttention, type CoordinateAttentionOptions } from '@saccade/coord';
 import { fromTorch } from '@saccade/coord/torch';
 import { readSafetensors } from '@saccade/core/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -48,15 +48,7 @@ onEachBackend(() => {
     [[3, 1, 1, 8], { reduction: 2, minChannels: 1 }],
     [[3, 3, 10, 40], { reduction: 4 }],
   ])('equals plain ops on %j with %j', async (shape, options) => {
-    const layer = coordinateAttention(options);
-    layer.build(shape);
-    randomiseWeights(layer);
-    const x = random(shape, 9) as tf.Tensor4D;
-    const { height, width } = plainGates(layer, x);
-    await closeTo(layer.apply(x) as tf.Tensor, tf.mul(tf.mul(x, tf.expandDims(height, 2)), tf.expandDims(width, 1)), 2e-5);
-    const maps = layer.attentionMaps(x);
-    await closeTo(maps['height'], height, 2e-5);
-    await closeTo(maps['width'], width, 2e-5);
+    await equalsPlain(coordinateAttention(options), shape, plain);
   });
 });
 
@@ -107,18 +99,19 @@ describe('from PyTorch', () => {
 
 testReadme(folder);
 
-/** The gates at inference, as the PyTorch code reads. */
-function plainGates(layer: CoordinateAttention, x: tf.Tensor4D): { height: tf.Tensor; width: tf.Tensor } {
+/** Coordinate attention at inference, as the PyTorch code reads. */
+function plain(layer: CoordinateAttention, x: tf.Tensor4D) {
   const weight = (path: string) => layer.weights.find(({ originalName }) => originalName.endsWith(path))!.read();
   const conv = (x: tf.Tensor, name: string) => {
     const [inputs, filters] = weight(`${name}/kernel`).shape;
     const filter = tf.reshape<tf.Rank.R3>(weight(`${name}/kernel`), [1, inputs, filters]);
     return tf.add(tf.conv1d(x as tf.Tensor3D, filter, 1, 'same'), weight(`${name}/bias`));
   };
-  const y = conv(tf.concat([tf.mean(x, 2), tf.mean(x, 1)], 1), 'reduce');
-  const normal = tf.div(tf.sub(y, weight('movingMean')), tf.sqrt(tf.add(weight('movingVariance'), 1e-5)));
+  const reduced = conv(tf.concat([tf.mean(x, 2), tf.mean(x, 1)], 1), 'reduce');
+  const normal = tf.div(tf.sub(reduced, weight('movingMean')), tf.sqrt(tf.add(weight('movingVariance'), 1e-5)));
   const z = tf.add(tf.mul(normal, weight('gamma')), weight('beta'));
   const f = tf.mul(z, tf.div(tf.relu6(tf.add(z, 3)), 6));
   const [rows, columns] = tf.split(f, [x.shape[1], x.shape[2]], 1);
-  return { height: tf.sigmoid(conv(rows, 'expandHeight')), width: tf.sigmoid(conv(columns, 'expandWidth')) };
+  const [height, width] = [tf.sigmoid(conv(rows, 'expandHeight')), tf.sigmoid(conv(columns, 'expandWidth'))];
+  return { y: tf.mul(tf.mul(x, tf.expandDims(height, 2)), tf.expandDims(width, 1)), height, width };
 }

@@ -1,7 +1,7 @@
 import { efficientChannelAttention, type EfficientChannelAttention, type EfficientChannelAttentionOptions } from '@saccade/eca';
 import { ecaModuleFromTorch, fromTorch } from '@saccade/eca/torch';
 import type { StateDict } from '@saccade/core/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -54,13 +54,7 @@ onEachBackend(() => {
     [[1, 9, 4, 13], { kernelSize: 1 }],
     [[2, 1, 1, 3], { kernelSize: 9, gate: 'hardSigmoid' }],
   ])('equals plain ops on %j with %j', async (shape, options) => {
-    const layer = efficientChannelAttention(options);
-    layer.build(shape);
-    randomiseWeights(layer);
-    const x = random(shape, 9) as tf.Tensor4D;
-    const channel = plainGate(layer, x);
-    await closeTo(layer.apply(x) as tf.Tensor, tf.mul(x, tf.reshape(channel, [shape[0], 1, 1, shape[3]])), 2e-5);
-    await closeTo(layer.attentionMaps(x)['channel'], channel, 2e-5);
+    await equalsPlain(efficientChannelAttention(options), shape, plain);
   });
 });
 
@@ -127,9 +121,10 @@ describe('from PyTorch', () => {
 
 testReadme(folder);
 
-/** The gate, as the PyTorch code reads. */
-function plainGate(layer: EfficientChannelAttention, x: tf.Tensor4D): tf.Tensor {
+/** ECA, as the PyTorch code reads. */
+function plain(layer: EfficientChannelAttention, x: tf.Tensor4D) {
   const s = tf.expandDims<tf.Tensor3D>(tf.mean(x, [1, 2]), 2);
   const z = tf.squeeze(tf.conv1d(s, layer.weights[0].read() as tf.Tensor3D, 1, 'same'), [2]);
-  return layer.options.gate === 'sigmoid' ? tf.sigmoid(z) : tf.div(tf.relu6(tf.add(z, 3)), 6);
+  const channel = layer.options.gate === 'sigmoid' ? tf.sigmoid(z) : tf.div(tf.relu6(tf.add(z, 3)), 6);
+  return { y: tf.mul(x, tf.reshape(channel, [x.shape[0], 1, 1, x.shape[3]])), channel };
 }

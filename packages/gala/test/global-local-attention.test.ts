@@ -1,7 +1,7 @@
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 import { globalLocalAttention, type GlobalLocalAttention, type GlobalLocalAttentionOptions } from '@saccade/gala';
 import { fromTorch, type GlobalLocalAttentionArguments } from '@saccade/gala/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { equalsPlain, onEachBackend, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -55,15 +55,7 @@ onEachBackend(() => {
     [[2, 3, 4, 8], { form: 'release', interaction: 'multiplicative', extraConvs: 0, squash: 'tanh' }],
     [[2, 3, 4, 8], { weighted: false, squash: 'sigmoid', extraConvs: 2, extraConvSize: 3 }],
   ])('equals plain ops on %j with %j', async (shape, options) => {
-    const layer = globalLocalAttention(options);
-    layer.build(shape);
-    randomiseWeights(layer);
-    const x = random(shape, 9) as tf.Tensor4D;
-    const { y, ...maps } = plain(layer, x);
-    await closeTo(layer.apply(x) as tf.Tensor, y, 2e-5);
-    const ours = layer.attentionMaps(x);
-    expect(Object.keys(ours)).toEqual(Object.keys(maps));
-    for (const [name, map] of Object.entries(maps)) await closeTo(ours[name], map, 2e-5);
+    await equalsPlain(globalLocalAttention(options), shape, plain);
   });
 });
 

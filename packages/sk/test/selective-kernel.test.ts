@@ -1,7 +1,7 @@
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 import { selectiveKernel, selectiveKernelUnit, type SelectiveKernelOptions, type SelectiveKernelUnitOptions } from '@saccade/sk';
 import { fromTorch, selectiveKernelUnitFromTorch, type SelectiveKernelArguments } from '@saccade/sk/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -58,13 +58,7 @@ describe('SelectiveKernel', () => {
       [[1, 1, 1, 6], { groups: 1, splitInput: true, filters: 9, kernelSizes: [3, 3, 5] }],
       [[2, 4, 3, 5], { groups: 5, kernelSizes: [7], width: 3 }],
     ])('equals plain ops on %j with %j', async (shape, options) => {
-      const layer = selectiveKernel(options);
-      layer.build(shape);
-      randomiseWeights(layer);
-      const x = random(shape, 9) as tf.Tensor4D;
-      const { y, weights } = plain(x, readerOf(layer), layer.options);
-      await closeTo(layer.apply(x) as tf.Tensor, y, 2e-5);
-      await closeTo(layer.attentionMaps(x)['channel'], weights, 2e-5);
+      await equalsPlain(selectiveKernel(options), shape, (layer, x) => plain(x, readerOf(layer), layer.options));
     });
   });
 
@@ -105,17 +99,14 @@ describe('SelectiveKernelUnit', () => {
       [[1, 5, 4, 64], { groups: 4, bottleneckWidth: 8 }],
       [[3, 6, 7, 6], { groups: 2, bottleneckWidth: 64, filters: 16, stride: 3, splitInput: true }],
     ])('equals plain ops on %j with %j', async (shape, options) => {
-      const layer = selectiveKernelUnit(options);
-      layer.build(shape);
-      randomiseWeights(layer);
-      const x = random(shape, 9) as tf.Tensor4D;
-      const read = readerOf(layer);
-      const { y, weights } = plain(tf.relu(plainConvNorm(x, read, 'reduce')), (name) => read(`convolution/${name}`), layer.options);
-      const { stride } = layer.options;
-      const project = { stride, padding: Math.floor((stride - 1) / 2) };
-      const shortcut = options.filters === undefined ? x : plainConvNorm(x, read, 'project', project);
-      await closeTo(layer.apply(x) as tf.Tensor, tf.relu(tf.add(plainConvNorm(y, read, 'expand'), shortcut)), 2e-5);
-      await closeTo(layer.attentionMaps(x)['channel'], weights, 2e-5);
+      await equalsPlain(selectiveKernelUnit(options), shape, (layer, x) => {
+        const read = readerOf(layer);
+        const { y, channel } = plain(tf.relu(plainConvNorm(x, read, 'reduce')), (name) => read(`convolution/${name}`), layer.options);
+        const { stride } = layer.options;
+        const project = { stride, padding: Math.floor((stride - 1) / 2) };
+        const shortcut = options.filters === undefined ? x : plainConvNorm(x, read, 'project', project);
+        return { y: tf.relu(tf.add(plainConvNorm(y, read, 'expand'), shortcut)), channel };
+      });
     });
   });
 
@@ -229,7 +220,7 @@ function readerOf(layer: { name: string; weights: { originalName: string; read()
 }
 
 /** A selective kernel convolution at inference, as its PyTorch code reads. */
-function plain(x: tf.Tensor4D, read: Reader, options: Required<SelectiveKernelOptions>): { y: tf.Tensor4D; weights: tf.Tensor } {
+function plain(x: tf.Tensor4D, read: Reader, options: Required<SelectiveKernelOptions>): { y: tf.Tensor4D; channel: tf.Tensor } {
   const { kernelSizes, keep3x3, groups, stride, dilation, splitInput } = options;
   const inputs = splitInput ? tf.split<tf.Tensor4D>(x, kernelSizes.length, 3) : kernelSizes.map(() => x);
   const paths = kernelSizes.map((size, i) => {
@@ -241,9 +232,9 @@ function plain(x: tf.Tensor4D, read: Reader, options: Required<SelectiveKernelOp
   const s = tf.mean(tf.sum(u, 1), [1, 2]);
   const z = tf.relu(plainNorm(tf.matMul(s, read('reduce/kernel')), read, 'norm'));
   const logits = tf.exp(tf.reshape(tf.matMul(z, read('select/kernel')), [x.shape[0], paths.length, -1]));
-  const weights = tf.div(logits, tf.sum(logits, 1, true)); // [N, M, C]
-  const each = tf.unstack(weights, 1).map((weight) => tf.reshape(weight, [x.shape[0], 1, 1, -1]));
-  return { y: tf.addN(paths.map((path, i) => tf.mul<tf.Tensor4D>(path, each[i]))), weights };
+  const channel = tf.div(logits, tf.sum(logits, 1, true)); // [N, M, C]
+  const each = tf.unstack(channel, 1).map((weight) => tf.reshape(weight, [x.shape[0], 1, 1, -1]));
+  return { y: tf.addN(paths.map((path, i) => tf.mul<tf.Tensor4D>(path, each[i]))), channel };
 }
 
 function plainConvNorm(x: tf.Tensor4D, read: Reader, name: string, { groups = 1, stride = 1, dilation = 1, padding = 0 } = {}): tf.Tensor4D {

@@ -1,7 +1,7 @@
 import { tripletAttention, type TripletAttention, type TripletAttentionOptions } from '@saccade/triplet';
 import { fromTorch } from '@saccade/triplet/torch';
 import { readSafetensors } from '@saccade/core/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -47,15 +47,7 @@ onEachBackend(() => {
     [[1, 5, 22, 48], {}],
     [[1, 22, 3, 48], { spatial: false }],
   ])('equals plain ops on %j with %j', async (shape, options) => {
-    const layer = tripletAttention(options);
-    layer.build(shape);
-    randomiseWeights(layer);
-    const x = random(shape, 9) as tf.Tensor4D;
-    const { y, ...gates } = plain(layer, x);
-    await closeTo(layer.apply(x) as tf.Tensor, y, 2e-5);
-    const maps = layer.attentionMaps(x);
-    expect(Object.keys(maps)).toEqual(Object.keys(gates));
-    for (const [name, gate] of Object.entries(gates)) await closeTo(maps[name], gate, 2e-5);
+    await equalsPlain(tripletAttention(options), shape, plain);
   });
 });
 

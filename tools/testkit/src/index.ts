@@ -1,5 +1,6 @@
 export { onEachBackend } from './backends.ts';
 export { testBlock, type BlockTest } from './block.ts';
 export { testGoldens } from './goldens.ts';
+export { equalsPlain, type PlainResult } from './plain.ts';
 export { testReadme } from './readme.ts';
-export { closeTo, random, randomiseWeights } from './tensors.ts';
+export { closeTo, random, randomiseStatistics, randomiseWeights } from './tensors.ts';

@@ -24,6 +24,15 @@ export function randomiseWeights(layer: Block<object>, { seed = 1, keep }: Rando
   }
 }
 
+/** Gives the batch norms of a layer moving statistics that are not those of a new layer. */
+export function randomiseStatistics(layer: Block<object>): void {
+  for (const [i, weight] of layer.nonTrainableWeights.entries()) {
+    const value = tf.tidy(() => tf.add(tf.abs(random(weight.shape as number[], 50 + i)), 0.5));
+    weight.write(value);
+    value.dispose();
+  }
+}
+
 /** Expects equal shapes, and values that differ by at most `tolerance` of max(1, max|expected|). */
 export async function closeTo(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): Promise<void> {
   expect(actual.shape).toEqual(expected.shape);

@@ -31,9 +31,9 @@ export interface AttentionMapsOptions {
  *
  * A block says what its options are (static `options`), which weights it has (`define`), what it computes (`forward`), what it attends to
  * (`maps`) and how much work that is (`macs`). These four are public so that a block can hold others: it defines them in a scope of its own
- * weights, and calls their `forward`.
+ * weights, and calls their `forward`. A block with several outputs is a `Block<O, Tensor[]>`.
  */
-export abstract class Block<O extends object> extends layers.Layer {
+export abstract class Block<O extends object, Output extends Tensor | Tensor[] = Tensor> extends layers.Layer {
   /** The name that saved models know the class by: `Saccade` and the class's name. Never changed once published. */
   static readonly className: string;
   /** What each option accepts. */
@@ -53,7 +53,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     const entries = Object.entries(args);
     super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.has(name))));
     const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.has(name)));
-    const type = this.constructor as typeof Block<O>;
+    const type = this.constructor as typeof Block<O, Output>;
     this.options = resolveOptions(this.title, type.options as Schema<O>, own);
   }
 
@@ -69,8 +69,8 @@ export abstract class Block<O extends object> extends layers.Layer {
   /** Declares the weights for inputs of a shape whose channels are known. */
   abstract define(weights: WeightScope, inputShape: Shape): void;
 
-  /** Computes the output. Runs inside `tidy`, on an input that was checked. */
-  abstract forward(x: Tensor, training: boolean): Tensor;
+  /** Computes the output, or the outputs. Runs inside `tidy`, on an input that was checked. */
+  abstract forward(x: Tensor, training: boolean): Output;
 
   /** The attention maps at inference. Runs inside `tidy`, on an input that was checked. */
   abstract maps(x: Tensor, queries: readonly number[]): Record<string, Tensor>;
@@ -126,7 +126,7 @@ export abstract class Block<O extends object> extends layers.Layer {
     this.built = true;
   }
 
-  override call(inputs: Inputs, kwargs: { training?: boolean }): Tensor {
+  override call(inputs: Inputs, kwargs: { training?: boolean }): Output {
     const x = onlyInput(inputs, this.title);
     this.#accept(x);
     return tidy(() => this.forward(x, kwargs?.training ?? false));
@@ -138,8 +138,8 @@ export abstract class Block<O extends object> extends layers.Layer {
     return this.outputShapeFor(shape) as LayerShape;
   }
 
-  /** The output's shape: the input's, unless a block says otherwise. */
-  protected outputShapeFor(inputShape: Shape): Shape {
+  /** The output's shape, or those of several outputs: the input's, unless a block says otherwise. */
+  protected outputShapeFor(inputShape: Shape): Shape | readonly Shape[] {
     return inputShape;
   }
 
@@ -211,10 +211,13 @@ export abstract class Block<O extends object> extends layers.Layer {
   }
 }
 
+/** A block of whatever options and outputs. */
+export type AnyBlock = Block<object, Tensor | Tensor[]>;
+
 const LAYOUTS: Record<number, string> = { 3: '[N, length, channels]', 4: '[N, height, width, channels]', 5: '[N, time, height, width, channels]' };
 
 /** The weights that a block would have for an input shape, without creating any, and the number of its learned parameters. */
-export function describe<O extends object>(block: Block<O>, inputShape: Shape): { specs: WeightSpec[]; params: number } {
+export function describe(block: AnyBlock, inputShape: Shape): { specs: WeightSpec[]; params: number } {
   const specs: WeightSpec[] = [];
   const absent: Weight = {
     read: () => {

@@ -1,8 +1,10 @@
 export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, tanh, type Activation, type Gate } from './activations.js';
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
+export { mergeHeads, splitHeads } from './attention/heads.js';
+export { relativeLogits, type PlaneBias, type PlaneTables } from './attention/plane-bias.js';
 export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';
-export { Block, describe, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
+export { Block, describe, type AnyBlock, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { adaptiveKernelSize, type AdaptiveKernel } from './channel-kernel.js';
 export { convolve, convolvedSize, type ConvolutionGeometry, type ConvolveOptions } from './convolution.js';
 export { channelDropout } from './dropout.js';
@@ -23,6 +25,7 @@ export { globalAvgPool, globalLogSumExpPool, globalLpPool, globalMaxPool, global
 export { localAvgPool, type Window } from './pooling/local.js';
 export { positionWeightedPool } from './pooling/position-weighted.js';
 export { stripAvgPool, stripMaxPool, type StripAxis } from './pooling/strip.js';
+export { addPositions, sinCosPositions, sinePositions, type Positions, type SineOptions } from './positions.js';
 export { reducedChannels, type Reduction } from './reduction.js';
 export { resizeBilinear, resizeNearest } from './resize.js';
 export { scaleNearest } from './scale-nearest.js';

@@ -1,13 +1,15 @@
-import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { canFuse, fusedAttend } from '../kernels/wasm/attend.js';
 import { matMul, transposeLast } from '../matmul.js';
+import { addPlaneBias, planeBiasGradient, type PlaneBias } from './plane-bias.js';
 import { byTiles, type TileFunction, type TileGradient } from './tiles.js';
 
 export interface AttendOptions {
   /** What the products of queries and keys are multiplied by. Default: 1. */
   readonly scale?: number;
-  /** Added to the scaled products: `[B or 1, N, M]`, or `[B or 1, 1, M]` for the same at every query. Default: none. */
-  readonly bias?: Tensor3D;
+  /** Added to the scaled products: `[B or 1, N, M]`, `[B or 1, 1, M]` for the same at every query, or that of a plane of keys. Default: none. */
+  readonly bias?: Tensor3D | PlaneBias;
 }
 
 /**
@@ -20,11 +22,12 @@ export interface AttendOptions {
  * @returns `[B, N, E]`
  */
 export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias }: AttendOptions = {}): Tensor3D {
-  const perQuery = bias !== undefined && bias.shape[1] > 1;
+  const terms = termsOf(bias);
+  const perQuery = terms.length === 2 || terms[0]?.shape[1] > 1;
   return tidy(() => {
     const rows: Tensor[] = [scaled(q, scale)];
     const shared: Tensor[] = [k, v];
-    if (bias) (perQuery ? rows : shared).push(bias);
+    (perQuery ? rows : shared).push(...terms);
     const fused = canFuse() ? fusedTile : undefined;
     return byTiles(rows, shared, k.shape[1], attendTile, { gradient: attendTileGradient, fused }) as Tensor3D;
   });
@@ -41,35 +44,42 @@ export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias 
 export function attentionRows(q: Tensor3D, k: Tensor3D, queries: readonly number[], { scale = 1, bias }: AttendOptions = {}): Tensor3D {
   const pick = (x: Tensor3D) => gather(x, [...queries], 1);
   return tidy(() => {
-    const rowBias = bias && bias.shape[1] > 1 ? pick(bias) : bias;
-    return weigh(scaled(pick(q), scale), transposeLast(k), rowBias) as Tensor3D;
+    const terms = termsOf(bias).map((term) => (term.shape[1] > 1 ? pick(term) : term));
+    return weigh(scaled(pick(q), scale), transposeLast(k), terms) as Tensor3D;
   });
 }
 
-const attendTile: TileFunction = ([k, v, sharedBias]) => {
+/** A bias as none, one or two tensors. */
+function termsOf(bias: AttendOptions['bias']): Tensor3D[] {
+  if (!bias) return [];
+  return 'rows' in bias ? [bias.rows, bias.columns] : [bias];
+}
+
+// The bias stands with the rows or with what they share, after q or after k and v.
+const attendTile: TileFunction = ([k, v, ...shared]) => {
   const kT = transposeLast(k); // once for all tiles; XNNPACK packs it once, too
-  return ([q, rowBias]) => matMul(weigh(q, kT, rowBias ?? sharedBias), v);
+  return ([q, ...own]) => matMul(weigh(q, kT, [...own, ...shared]), v);
 };
 
-const fusedTile = ([k, v, sharedBias]: Tensor[], [q, rowBias]: Tensor[]) => fusedAttend(q, k, v, rowBias ?? sharedBias);
+const fusedTile = ([k, v, ...shared]: Tensor[], [q, ...own]: Tensor[]) => fusedAttend(q, k, v, [...own, ...shared]);
 
-const attendTileGradient: TileGradient = ([k, v, sharedBias]) => {
+const attendTileGradient: TileGradient = ([k, v, ...shared]) => {
   const [kT, vT] = [transposeLast(k), transposeLast(v)];
-  return (dy, [q, rowBias], y) => {
-    const bias: Tensor | undefined = rowBias ?? sharedBias;
+  return (dy, [q, ...own], y) => {
+    const bias = [...own, ...shared];
     const weights = weigh(q, kT, bias);
     // Σ dWeights·weights over the keys is Σ dy·y over the values, which is a shorter sum.
     const dScores = mul(weights, sub(matMul(dy, vT), sum(mul(dy, y), -1, true)));
     const [dq, dk, dv] = [matMul(dScores, k), transposedMatMul(dScores, q), transposedMatMul(weights, dy)];
-    if (!bias) return [dq, dk, dv];
-    const dBias = sumTo(bias.shape, dScores);
-    return rowBias ? [dq, dBias, dk, dv] : [dq, dk, dv, dBias];
+    const dBias = bias.length === 2 ? planeBiasGradient(dScores, bias) : bias.map((x) => sumTo(x.shape, dScores));
+    return own.length > 0 ? [dq, ...dBias, dk, dv] : [dq, dk, dv, ...dBias];
   };
 };
 
-function weigh(q: Tensor, kT: Tensor, bias: Tensor | undefined): Tensor {
+function weigh(q: Tensor, kT: Tensor, bias: Tensor[]): Tensor {
   const scores = matMul(q, kT);
-  return softmax(bias ? add(scores, bias) : scores);
+  if (bias.length === 2) return softmax(addPlaneBias(scores, bias));
+  return softmax(bias.length === 1 ? add(scores, bias[0]) : scores);
 }
 
 function scaled<T extends Tensor>(q: T, scale: number): T {

@@ -1,5 +1,5 @@
 import { reshape, tensor, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
-import { describe, type Block } from '../block.js';
+import { describe, type AnyBlock } from '../block.js';
 import { BlockError, showShape } from '../errors.js';
 import type { Shape } from '../shapes.js';
 import type { WeightSpec } from '../weights.js';
@@ -24,7 +24,7 @@ const TORCH_NAMES: NameMap = {
  * @param inputShape the shape to build it for; sizes of positions may be null
  * @throws {@link BlockError} that names all tensors that are missing, left over or of another shape, or where the layer is built already
  */
-export function fromStateDict<L extends Block<object>>(layer: L, inputShape: Shape, state: StateDict, names: NameMap): L {
+export function fromStateDict<L extends AnyBlock>(layer: L, inputShape: Shape, state: StateDict, names: NameMap): L {
   if (layer.built) throw new BlockError(`${layer.getClassName()}: the layer "${layer.name}" is built already. Give a new layer.`);
   const { specs } = describe(layer, inputShape);
   const sources = new Map(specs.map((spec) => [spec.path, torchName(spec.path, names)]));
@@ -47,7 +47,7 @@ function torchName(path: string, names: NameMap): string {
   return `${names[part]}.${TORCH_NAMES[weight] ?? weight}`;
 }
 
-function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<string, string>, state: StateDict): void {
+function refuseMismatch(layer: AnyBlock, specs: WeightSpec[], sources: Map<string, string>, state: StateDict): void {
   const faults: string[] = [];
   for (const spec of specs) {
     const key = sources.get(spec.path)!;
@@ -67,7 +67,7 @@ function refuseMismatch(layer: Block<object>, specs: WeightSpec[], sources: Map<
 }
 
 /** The layer's weights in the order of their declaration. */
-function weightsOf(layer: Block<object>, specs: WeightSpec[]) {
+function weightsOf(layer: AnyBlock, specs: WeightSpec[]) {
   // layer.weights has those that were declared trainable first; both kinds keep their order.
   const [learned, others] = [specs.filter((spec) => spec.trainable), specs.filter((spec) => !spec.trainable)];
   const order = new Map([...learned, ...others].map((spec, i) => [spec, layer.weights[i]]));

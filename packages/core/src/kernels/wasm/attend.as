@@ -33,9 +33,12 @@ export function packValues(v: usize, m: usize, e: usize, to: usize): void {
   }
 }
 
-/** out `[n, e]` = softmax(q·kᵀ + bias)·v, for q `[n, d]`, packed keys and values, and a bias (or 0) whose rows lie `biasStride` apart. */
+/**
+ * out `[n, e]` = softmax(q·kᵀ + bias)·v, for q `[n, d]`, packed keys and values, and a bias (or 0) whose rows lie `biasStride` apart. For a plane of
+ * keys of some width (else 0), the bias is `[n, width]`, of their columns, and `rowBias` `[n, m / width]` that of their rows.
+ */
 export function attend(
-  q: usize, n: usize, d: usize, keys: usize, m: usize, values: usize, e: usize, bias: usize, biasStride: usize, out: usize, scratch: usize,
+  q: usize, n: usize, d: usize, keys: usize, m: usize, values: usize, e: usize, bias: usize, biasStride: usize, rowBias: usize, width: usize, out: usize, scratch: usize,
 ): void {
   const rowBytes = d << 2;
   const sumBytes = padded(e) << 2;
@@ -64,7 +67,9 @@ export function attend(
       }
       for (let r: usize = 0; r < rows; r++) {
         const row = scores + ((r * KEYS) << 2);
-        if (bias) addTo(row, bias + (i + r) * biasStride + (j << 2), columns);
+        const own = bias + (i + r) * biasStride;
+        if (width) addPlane(row, rowBias + (i + r) * ((m / width) << 2), own, width, j, columns);
+        else if (bias) addTo(row, own + (j << 2), columns, 0);
         weigh(row, columns, maxima + ((i + r) << 2), totals + ((i + r) << 2), sum + r * sumBytes, sumBytes);
       }
       for (let c: usize = 0; c < e; c += LANES) {
@@ -167,10 +172,26 @@ function multiplyAdd(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, count
   v128.store(d3, c30), v128.store(d3, c31, 16);
 }
 
+/** Adds to the scores of `count` keys from key `j` on what the bias of their rows and that of their columns make. */
+function addPlane(to: usize, rows: usize, columns: usize, width: usize, j: usize, count: usize): void {
+  let x = j % width;
+  for (let row = rows + ((j / width) << 2); count > 0; row += 4) {
+    const run = min(width - x, count);
+    addTo(to, columns + (x << 2), run, load<f32>(row));
+    to += run << 2;
+    count -= run;
+    x = 0;
+  }
+}
+
+/** to `[count]` += from + value */
 // @ts-ignore: decorator
 @inline
-function addTo(to: usize, from: usize, count: usize): void {
-  for (const end = to + (count << 2); to < end; to += 4, from += 4) store<f32>(to, load<f32>(to) + load<f32>(from));
+function addTo(to: usize, from: usize, count: usize, value: f32): void {
+  const end = to + (count << 2);
+  const values = f32x4.splat(value);
+  for (; to + 16 <= end; to += 16, from += 16) v128.store(to, f32x4.add(v128.load(to), f32x4.add(v128.load(from), values)));
+  for (; to < end; to += 4, from += 4) store<f32>(to, load<f32>(to) + load<f32>(from) + value);
 }
 
 // @ts-ignore: decorator

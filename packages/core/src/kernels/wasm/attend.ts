@@ -18,6 +18,8 @@ interface Attend {
     e: number,
     bias: number,
     biasStride: number,
+    rowBias: number,
+    width: number,
     out: number,
     scratch: number,
   ) => void;
@@ -39,14 +41,16 @@ export const canFuse = attend.canRun;
  * @param q `[B, N, D]`
  * @param k `[B, M, D]`
  * @param v `[B, M, E]`
- * @param bias `[B or 1, N or 1, M]`, or none
+ * @param bias none, or one of `[B or 1, N or 1, M]`, or two of the rows and the columns of a plane of keys, `[B or 1, N, H]` and `[B or 1, N, W]`
  * @returns `[B, N, E]`
  */
-export function fusedAttend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor): Tensor {
-  return kernel({ q, k, v, bias });
+export function fusedAttend(q: Tensor, k: Tensor, v: Tensor, bias: readonly Tensor[]): Tensor {
+  return kernel({ q, k, v, bias: bias.at(-1), rowBias: bias.length === 2 ? bias[0] : undefined });
 }
 
-const kernel = wasmKernel<Record<'q' | 'k' | 'v', Tensor> & { bias: Tensor | undefined }>('SaccadeAttend', ({ q, k, v, bias }, backend) => {
+type Operands = Record<'q' | 'k' | 'v', Tensor> & Record<'bias' | 'rowBias', Tensor | undefined>;
+
+const kernel = wasmKernel<Operands>('SaccadeAttend', ({ q, k, v, bias, rowBias }, backend) => {
   const { scratchBytes, packKeys, packValues, attend: attendGroup } = attend.on(backend);
   const [batch, n, d] = q.shape;
   const [, m, e] = v.shape;
@@ -56,7 +60,9 @@ const kernel = wasmKernel<Record<'q' | 'k' | 'v', Tensor> & { bias: Tensor | und
   return withScratch(backend, bytes, 'attend', (keys) => {
     const out = backend.makeOutput([batch, n, e], 'float32');
     const [values, scratch] = [keys + keyBytes, keys + keyBytes + valueBytes];
-    const biasStride = bias && bias.shape[1] > 1 ? m * FLOAT_BYTES : 0;
+    const rowStride = (x: TensorInfo | undefined) => (x && x.shape[1] > 1 ? x.shape[2] * FLOAT_BYTES : 0);
+    const [biasStride, rowBiasStride] = [rowStride(bias), rowStride(rowBias)];
+    const width = rowBias && bias ? bias.shape[2] : 0;
     for (let i = 0; i < batch; i++) {
       packKeys(image(k, i), m, d, keys);
       packValues(image(v, i), m, e, values);
@@ -64,7 +70,8 @@ const kernel = wasmKernel<Record<'q' | 'k' | 'v', Tensor> & { bias: Tensor | und
         const queries = image(q, i) + from * d * FLOAT_BYTES;
         const results = image(out, i) + from * e * FLOAT_BYTES;
         const biases = bias ? image(bias, i) + from * biasStride : 0;
-        attendGroup(queries, Math.min(GROUP, n - from), d, keys, m, values, e, biases, biasStride, results, scratch);
+        const rowBiases = rowBias ? image(rowBias, i) + from * rowBiasStride : 0;
+        attendGroup(queries, Math.min(GROUP, n - from), d, keys, m, values, e, biases, biasStride, rowBiases, width, results, scratch);
       }
     }
     return out;

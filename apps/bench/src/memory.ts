@@ -1,0 +1,78 @@
+/**
+ * Runs one layer over a large map on the wasm backend, forward or a whole training step, and reports its time and its peak memory: the growth of
+ * this process's resident set at its highest. Exits with 1 where that is more than 400 MB.
+ *
+ *     node apps/bench/src/memory.ts LAYER [side] [train] [options]
+ *
+ *     node apps/bench/src/memory.ts PositionAttention 128 train
+ *     node apps/bench/src/memory.ts NonLocal 256 '{"mode": "gaussian"}'
+ *
+ * The map is `[1, side, side, 64]`, the side 128 where none is given. The layer is that of its bench entry, with these options instead of its own.
+ */
+import { addN, dispose, mean, randomNormal, train as optimizers, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { unknownName, UsageError } from './cli/errors.ts';
+import type { BenchLayer } from './entry.ts';
+import { BenchError } from './errors.ts';
+import { startBackend } from './node/backend.ts';
+import { residentGauge } from './node/memory.ts';
+import { workspace } from './node/workspace.ts';
+
+const LIMIT_MB = 400;
+const CHANNELS = 64;
+
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof BenchError)) throw error;
+  console.error(error.message);
+  process.exitCode = error.exitCode;
+}
+
+async function run([block = '', ...rest]: readonly string[]): Promise<void> {
+  const { side, train, options } = argumentsOf(rest);
+  const layer = withOptions(await layerOf(block), options);
+  const shape = [1, side, side, CHANNELS];
+  await startBackend('wasm', { training: train, wasmDir: null });
+  layer.build(shape);
+  const x = randomNormal(shape);
+  const outputs = () => [layer.apply(x, { training: train })].flat() as Tensor[];
+  const gauge = residentGauge();
+  gauge.start();
+  const start = performance.now();
+  if (train) optimizers.sgd(0.01).minimize(() => addN(outputs().map((y) => mean<Scalar>(y))));
+  else dispose(outputs());
+  const seconds = (performance.now() - start) / 1000;
+  const peak = gauge.peakBytes();
+  if (peak === null) throw new BenchError('Peak memory is read from /proc, which this system does not have. Run it on Linux.');
+  const megabytes = peak / 2 ** 20;
+  const given = Object.keys(options).length > 0 ? ` ${JSON.stringify(options)}` : '';
+  const what = `${block}${given} on ${shape.join('×')}, ${train ? 'a training step' : 'forward'}`;
+  console.log(`${what}: ${seconds.toFixed(1)} s, peak memory ${megabytes.toFixed(0)} MB of ${LIMIT_MB} MB`);
+  process.exitCode = megabytes <= LIMIT_MB ? 0 : 1;
+}
+
+function argumentsOf(args: readonly string[]): { side: number; train: boolean; options: object } {
+  let [side, train, options] = [128, false, {}];
+  for (const argument of args) {
+    if (argument === 'train') train = true;
+    else if (/^[1-9]\d*$/.test(argument)) side = Number(argument);
+    else if (argument.startsWith('{')) options = JSON.parse(argument) as object;
+    else throw new UsageError(`Received "${argument}", but after the layer come a side, "train" and options: NonLocal 128 train '{"reduction": 4}'.`);
+  }
+  return { side, train, options };
+}
+
+async function layerOf(block: string): Promise<BenchLayer> {
+  // A package that is not built takes its own layers away, and no others.
+  const loaded = await Promise.allSettled(workspace(import.meta.filename).packages.map(({ load }) => load()));
+  const entries = loaded.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const entry = entries.find((candidate) => candidate.block === block);
+  const blocks = entries.map((candidate) => candidate.block);
+  if (!entry) throw unknownName('layer', block, blocks);
+  return entry.layer(CHANNELS);
+}
+
+function withOptions(layer: BenchLayer, options: object): BenchLayer {
+  const type = layer.constructor as new (args: object) => BenchLayer;
+  return new type({ ...layer.getConfig(), ...options });
+}

@@ -4,6 +4,7 @@ import {
   batchNormInference,
   channelAvgPool,
   channelMaxPool,
+  convolvePlanes,
   globalAvgPool,
   globalLogSumExpPool,
   globalLpPool,
@@ -19,6 +20,7 @@ import {
   abs,
   add,
   batchNorm,
+  conv2d,
   logSumExp,
   matMul as tfMatMul,
   max,
@@ -33,6 +35,7 @@ import {
   softmax,
   sqrt,
   squeeze,
+  stack,
   sum,
   zeros,
   type Tensor,
@@ -56,6 +59,12 @@ const MAPS: readonly MapShape[] = [
   [1, 14, 14, 1024],
 ];
 const TOKENS: readonly MapShape[] = [[1, 4096, 64]];
+// Those of the spatial gate, and of triplet attention where its planes have the channels on one side.
+const PLANES: readonly MapShape[] = [
+  [1, 56, 56],
+  [1, 14, 14],
+  [1, 56, 256],
+];
 
 const pooling = (ours: (x: Tensor4D) => Tensor, natural: (x: Tensor4D) => Tensor): Primitive => ({ shapes: MAPS, forms: () => ({ ours, natural }) });
 
@@ -101,6 +110,17 @@ const PRIMITIVES: Record<string, Primitive> = {
   },
   scaleByChannel: scaling(([batch, , , channels]) => [batch, 1, 1, channels]),
   scaleByPosition: scaling(([batch, height, width]) => [batch, height, width, 1]),
+  convolvePlanes: {
+    shapes: PLANES,
+    forms: (shape) => {
+      const second: Tensor3D = randomUniform(shape as [number, number, number]);
+      const kernel: Tensor4D = randomUniform([7, 7, 2, 1]);
+      return {
+        ours: (x: Tensor3D) => convolvePlanes([x, second], kernel),
+        natural: (x: Tensor3D) => squeeze(conv2d(stack([x, second], 3) as Tensor4D, kernel, 1, 'same'), [3]),
+      };
+    },
+  },
   batchNormInference: {
     shapes: MAPS,
     forms: (shape) => {

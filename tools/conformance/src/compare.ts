@@ -1,10 +1,10 @@
-import type { Block } from '@saccade/core';
+import type { AnyBlock } from '@saccade/core';
 import type { StateDict, StateTensor, TorchSource } from '@saccade/core/torch';
 import * as tf from '@tensorflow/tfjs-core';
 import { series, under, type Golden } from './golden.ts';
 
 /** Builds our layer from the official arguments and state dict. */
-export type FromTorch = (source: TorchSource<never>) => Block<object>;
+export type FromTorch = (source: TorchSource<never>) => AnyBlock;
 
 /** How far a layer is from a golden. */
 export interface Report {
@@ -35,7 +35,7 @@ interface Pair {
   readonly reference: tf.Tensor;
 }
 
-type Build = (state: StateDict) => Block<object>;
+type Build = (state: StateDict) => AnyBlock;
 
 /**
  * Builds a golden's layer and compares all that the golden holds: outputs, gradients and attention maps at inference; outputs, gradients and
@@ -44,7 +44,7 @@ type Build = (state: StateDict) => Block<object>;
  * @throws where the layer cannot be built or run
  */
 export async function compareWithGolden(golden: Golden, fromTorch: FromTorch, backend: keyof typeof TOLERANCES): Promise<Report> {
-  const built: Block<object>[] = [];
+  const built: AnyBlock[] = [];
   const build: Build = (state) => {
     const layer = fromTorch({ config: golden.config as never, state });
     built.push(layer);
@@ -63,7 +63,7 @@ export async function compareWithGolden(golden: Golden, fromTorch: FromTorch, ba
 function collectPairs(tensors: StateDict, build: Build): Record<string, Pair[]> {
   const state = under('state.', tensors);
   // The adapter's map is linear: what it makes of gradients, or of statistics, given in place of the weights is their reference in our layout.
-  const reference = (partial: StateDict): Block<object> => build({ ...mapValues(state, unsaid), ...partial });
+  const reference = (partial: StateDict): AnyBlock => build({ ...mapValues(state, unsaid), ...partial });
   const evaluation = step(build(state), tensors, false);
   const groups: Record<string, Pair[]> = {
     output: outputPairs('output', evaluation.outputs, tensors),
@@ -80,7 +80,7 @@ function collectPairs(tensors: StateDict, build: Build): Record<string, Pair[]> 
 }
 
 /** One forward and backward: the gradients of Σ output·probe. */
-function step(layer: Block<object>, tensors: StateDict, training: boolean) {
+function step(layer: AnyBlock, tensors: StateDict, training: boolean) {
   const input = channelsLast(tensors['input']);
   const probes = series('probe', tensors).map(channelsLast);
   const weights = layer.trainableWeights.map(read);
@@ -118,7 +118,7 @@ function pairWeights(prefix: string, ours: tf.Tensor[], references: readonly Lay
   }));
 }
 
-function attentionPairs(layer: Block<object>, tensors: StateDict): Pair[] {
+function attentionPairs(layer: AnyBlock, tensors: StateDict): Pair[] {
   const references = series('attention', tensors);
   if (references.length === 0) return [];
   const input = channelsLast(tensors['input']);
@@ -166,7 +166,7 @@ async function difference({ ours, reference }: Pair): Promise<number> {
   return gap / peak;
 }
 
-type LayerWeight = Block<object>['weights'][number];
+type LayerWeight = AnyBlock['weights'][number];
 
 function read(weight: LayerWeight): tf.Tensor {
   return weight.read();

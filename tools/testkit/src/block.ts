@@ -1,5 +1,5 @@
 import { useBackend } from '@saccade/backends';
-import type { Block } from '@saccade/core';
+import type { AnyBlock } from '@saccade/core';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { execFileSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { closeTo, random, randomiseWeights } from './tensors.ts';
 export interface BlockTest<O extends object> {
   /** The package, e.g. `@saccade/se`. */
   readonly package: string;
-  readonly create: (options?: O) => Block<object>;
+  readonly create: (options?: O) => AnyBlock;
   /** A small input, odd and not square. */
   readonly input: readonly number[];
   /** Whether a layer takes maps of the size alone that it was built for. Default: false. */
@@ -32,7 +32,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
   const { create, input, options, fixedSize = false, inert = [] } = spec;
   // Sizes are left open in models where the block allows it.
   const open = input.map((size, axis) => (axis === 0 || (axis < input.length - 1 && !fixedSize) ? null : size));
-  const built = (settings: O = options): Block<object> => {
+  const built = (settings: O = options): AnyBlock => {
     const layer = create(settings);
     layer.build([...input]);
     randomiseWeights(layer);
@@ -46,9 +46,9 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
 
     test('a saved model loads in a fresh process that imports only the package, and gives the same output', async () => {
       const model = modelOf(create(options), open);
-      for (const layer of model.layers) if ('options' in layer) randomiseWeights(layer as Block<object>);
+      for (const layer of model.layers) if ('options' in layer) randomiseWeights(layer as AnyBlock);
       const x = random(input);
-      const expected = model.predict(x) as tf.Tensor;
+      const expected = joined(model.predict(x));
       const artifacts = await saved(model);
       const reloaded = loadElsewhere(spec.package, artifacts, x);
       await closeTo(tf.tensor(reloaded.output, expected.shape), expected, 1e-5);
@@ -56,22 +56,20 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
     });
 
     test('two of them in one model keep their own weights through saving and loading', async () => {
-      const layers = [built(), built()];
-      const model = tfl.sequential();
-      model.add(tfl.layers.inputLayer({ batchInputShape: [...input] }));
-      if (!sameShape(layers[0], input)) layers.pop();
-      for (const layer of layers) model.add(layer);
+      const symbol = tfl.input({ batchShape: [...input] });
+      const outputs = [built(), built()].flatMap((layer) => layer.apply(symbol) as tfl.SymbolicTensor | tfl.SymbolicTensor[]);
+      const model = tfl.model({ inputs: symbol, outputs });
       const x = random(input);
       const loaded = await tfl.loadLayersModel(tf.io.fromMemory(await saved(model)));
-      await closeTo(loaded.predict(x) as tf.Tensor, model.predict(x) as tf.Tensor, 1e-6);
+      await closeTo(joined(loaded.predict(x)), joined(model.predict(x)), 1e-6);
     });
 
     test('gives the shape that it promises, for unknown sizes too', () => {
       const layer = built();
-      const promised = layer.computeOutputShape([...input]);
-      expect((layer.apply(random(input)) as tf.Tensor).shape).toEqual(promised);
-      const symbolic = create(options).apply(tfl.input({ batchShape: open })) as tfl.SymbolicTensor;
-      expect(symbolic.shape.at(-1)).toBe((promised as number[]).at(-1));
+      const promised = outputShapes(layer, input);
+      expect(([layer.apply(random(input))].flat() as tf.Tensor[]).map((y) => y.shape)).toEqual(promised);
+      const symbolic = [create(options).apply(tfl.input({ batchShape: open }))].flat() as tfl.SymbolicTensor[];
+      expect(symbolic.map((y) => y.shape.at(-1))).toEqual(promised.map((shape) => shape.at(-1)));
     });
 
     test('training moves every weight', async () => {
@@ -80,7 +78,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       // Seeded, since a ReLU may start dead; but what starts as a constant, such as a zero, trains from there.
       randomiseWeights(layer, { seed: 1, keep: (initial) => initial.every((value) => value === initial[0]) });
       model.compile({ optimizer: tf.train.sgd(0.5), loss: 'meanSquaredError' });
-      const y = random(layer.computeOutputShape([...input]) as number[], 7);
+      const y = outputShapes(layer, input).map((shape, i) => random(shape, 7 + i));
       const before = layer.trainableWeights.map((weight) => weight.read().dataSync().slice());
       await model.fit(random(input), y, { epochs: 3, batchSize: input[0] });
       const still = layer.trainableWeights.filter((weight, i) =>
@@ -97,8 +95,8 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
       const layer = built();
       const weights = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
       const x = tf.variable(random(input, 3));
-      const probe = random((layer.apply(x) as tf.Tensor).shape, 5);
-      const loss = () => tf.sum<tf.Scalar>(tf.mul(layer.apply(x) as tf.Tensor, probe));
+      const probe = random(outputOf(layer, x).shape, 5);
+      const loss = () => tf.sum<tf.Scalar>(tf.mul(outputOf(layer, x), probe));
       const { grads } = tf.variableGrads(loss, [x, ...weights]);
       for (const variable of [x, ...weights]) {
         const name = variable === x ? 'input' : variable.name;
@@ -117,7 +115,7 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
         tf.dispose(layer.apply(x) as tf.Tensor);
         tf.dispose(layer.attentionMaps(x));
         layer.cost(input);
-        optimizer.minimize(() => tf.mean<tf.Scalar>(tf.square(layer.apply(x, { training: true }) as tf.Tensor)));
+        optimizer.minimize(() => tf.mean<tf.Scalar>(tf.square(outputOf(layer, x, { training: true }))));
       };
       use();
       const { numTensors, numDataBuffers } = tf.memory();
@@ -150,13 +148,24 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
   });
 }
 
-function modelOf(layer: Block<object>, batchShape: (number | null)[]): tfl.LayersModel {
+function modelOf(layer: AnyBlock, batchShape: (number | null)[]): tfl.LayersModel {
   const x = tfl.input({ batchShape });
   return tfl.model({ inputs: x, outputs: layer.apply(x) as tfl.SymbolicTensor });
 }
 
-function sameShape(layer: Block<object>, input: readonly number[]): boolean {
-  return (layer.computeOutputShape([...input]) as number[]).join() === input.join();
+function outputShapes(layer: AnyBlock, input: readonly number[]): number[][] {
+  const shapes = layer.computeOutputShape([...input]);
+  return (Array.isArray(shapes[0]) ? shapes : [shapes]) as number[][];
+}
+
+function outputOf(layer: AnyBlock, x: tf.Tensor, kwargs: { training?: boolean } = {}): tf.Tensor {
+  return joined(layer.apply(x, kwargs) as tf.Tensor | tf.Tensor[]);
+}
+
+/** An output as it is, several as one row of values. */
+function joined(outputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+  if (!Array.isArray(outputs)) return outputs;
+  return tf.concat(outputs.map((output) => tf.reshape(output, [-1])));
 }
 
 async function saved(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
@@ -181,7 +190,7 @@ function loadElsewhere(name: string, artifacts: tf.io.ModelArtifacts, x: tf.Tens
     const { artifacts, weights, x, shape } = JSON.parse(await text(process.stdin));
     artifacts.weightData = Uint8Array.from(Buffer.from(weights, 'base64')).buffer;
     const model = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
-    const output = Array.from(model.predict(tf.tensor(x, shape)).dataSync());
+    const output = [model.predict(tf.tensor(x, shape))].flat().flatMap((y) => Array.from(y.dataSync()));
     console.log(JSON.stringify({ output, config: model.layers.at(-1).getConfig() }));`;
   const { weightData, ...rest } = artifacts;
   const stdin = JSON.stringify({
@@ -211,6 +220,6 @@ function slope(loss: () => tf.Scalar, variable: tf.Variable, direction: tf.Tenso
   return result;
 }
 
-function pathOf(weight: Block<object>['weights'][number]): string {
+function pathOf(weight: AnyBlock['weights'][number]): string {
   return weight.originalName.replace(/^[^/]*\//, '');
 }

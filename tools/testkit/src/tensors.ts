@@ -1,4 +1,4 @@
-import type { Block } from '@saccade/core';
+import type { AnyBlock } from '@saccade/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 
@@ -15,7 +15,7 @@ export interface RandomiseOptions {
 }
 
 /** Gives every learned weight random values, so that nothing hides behind an initial zero. */
-export function randomiseWeights(layer: Block<object>, { seed = 1, keep }: RandomiseOptions = {}): void {
+export function randomiseWeights(layer: AnyBlock, { seed = 1, keep }: RandomiseOptions = {}): void {
   for (const [i, weight] of layer.trainableWeights.entries()) {
     if (keep?.(Array.from(weight.read().dataSync()))) continue;
     const value = tf.tidy(() => tf.mul(random(weight.shape as number[], seed + i), 0.5));
@@ -25,7 +25,7 @@ export function randomiseWeights(layer: Block<object>, { seed = 1, keep }: Rando
 }
 
 /** Gives the batch norms of a layer moving statistics that are not those of a new layer. */
-export function randomiseStatistics(layer: Block<object>): void {
+export function randomiseStatistics(layer: AnyBlock): void {
   for (const [i, weight] of layer.nonTrainableWeights.entries()) {
     const value = tf.tidy(() => tf.add(tf.abs(random(weight.shape as number[], 50 + i)), 0.5));
     weight.write(value);

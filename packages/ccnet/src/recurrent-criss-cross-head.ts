@@ -49,10 +49,10 @@ export class RecurrentCrissCrossHead extends Block<RecurrentCrissCrossHeadOption
     dropout: option.dropoutRate(0.1),
   };
 
-  private reduce!: ConvNorm;
+  private reduce!: parts.ConvBatchNorm;
   private attention!: CrissCrossAttention;
-  private refine!: ConvNorm;
-  private fuse!: ConvNorm;
+  private refine!: parts.ConvBatchNorm;
+  private fuse!: parts.ConvBatchNorm;
   private classify!: parts.Dense;
   private width!: number;
 
@@ -60,11 +60,11 @@ export class RecurrentCrissCrossHead extends Block<RecurrentCrissCrossHeadOption
     const channels = inputShape.at(-1)!;
     const { classes, outChannels, recurrence, reduction, keyChannels } = this.options;
     this.width = this.options.width ?? reducedChannels(this.title, channels, { reduction: 4 });
-    this.reduce = convNorm(weights.at('reduce'), channels, this.width);
+    this.reduce = convNormRelu(weights.at('reduce'), channels, this.width);
     this.attention = crissCrossAttention({ recurrence, reduction, keyChannels });
     this.attention.define(weights.at('attention'), [...inputShape.slice(0, -1), this.width]);
-    this.refine = convNorm(weights.at('refine'), this.width, this.width);
-    this.fuse = convNorm(weights.at('fuse'), channels + this.width, outChannels);
+    this.refine = convNormRelu(weights.at('refine'), this.width, this.width);
+    this.fuse = convNormRelu(weights.at('fuse'), channels + this.width, outChannels);
     this.classify = parts.dense(weights.at('classify'), outChannels, classes);
   }
 
@@ -92,16 +92,10 @@ export class RecurrentCrissCrossHead extends Block<RecurrentCrissCrossHeadOption
 }
 
 /** A 3×3 convolution, batch norm and a leaky ReLU. */
-interface ConvNorm {
-  (x: Tensor4D, training: boolean): Tensor4D;
-  macs(positions: number): number;
-}
-
-function convNorm(weights: WeightScope, inputs: number, filters: number): ConvNorm {
-  const conv = parts.conv2d(weights.at('conv'), inputs, filters, { kernelSize: 3, useBias: false });
-  const norm = parts.batchNorm(weights.at('norm'), filters);
-  const apply = (x: Tensor4D, training: boolean) => ACTIVATIONS.leakyRelu(norm(conv(x), training)) as Tensor4D;
-  return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
+function convNormRelu(weights: WeightScope, inputs: number, filters: number): parts.ConvBatchNorm {
+  const convNorm = parts.convBatchNorm(weights, inputs, filters, { kernelSize: 3 });
+  const apply = (x: Tensor4D, training: boolean) => ACTIVATIONS.leakyRelu(convNorm(x, training)) as Tensor4D;
+  return Object.assign(apply, { macs: (positions: number) => convNorm.macs(positions) });
 }
 
 /** A {@link RecurrentCrissCrossHead} layer. */

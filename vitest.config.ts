@@ -12,6 +12,7 @@ const node = {
     include: [tests],
     exclude: [browserTests],
     globalSetup: ['tools/testkit/src/global-setup.ts'],
+    setupFiles: ['tools/testkit/src/setup.ts'],
     // A worker is a process: Dawn reads its driver from the environment, of which threads have copies.
     pool: 'forks' as const,
     testTimeout: 120_000,

@@ -1,5 +1,8 @@
 import { BACKENDS, useBackend, type BackendName } from '@saccade/backends';
-import { beforeAll, describe, inject } from 'vitest';
+import { afterAll, beforeAll, describe, inject } from 'vitest';
+
+/** The backend of tests that name none. */
+export const DEFAULT_BACKEND = 'cpu';
 
 /** Describes the same tests on cpu, wasm and, where there is an adapter, WebGPU. */
 export function onEachBackend(tests: (backend: BackendName) => void): void {
@@ -7,6 +10,9 @@ export function onEachBackend(tests: (backend: BackendName) => void): void {
     describe.skipIf(backend === 'webgpu' && !inject('webgpu'))(`on ${backend}`, () => {
       beforeAll(async () => {
         await useBackend(backend);
+      });
+      afterAll(async () => {
+        await useBackend(DEFAULT_BACKEND);
       });
       tests(backend);
     });

@@ -3,7 +3,8 @@ import type { AnyBlock } from '@saccade/core';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { execFileSync } from 'node:child_process';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_BACKEND } from './backends.ts';
 import { closeTo, random, randomiseWeights } from './tensors.ts';
 
 /** What a block's tests must know of it. */
@@ -42,6 +43,9 @@ export function testBlock<O extends object>(spec: BlockTest<O>): void {
   describe('contract', () => {
     beforeAll(async () => {
       await useBackend('wasm');
+    });
+    afterAll(async () => {
+      await useBackend(DEFAULT_BACKEND);
     });
 
     test('a saved model loads in a fresh process that imports only the package, and gives the same output', async () => {

@@ -20,7 +20,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
-import { add, expandDims, mul, relu, reshape, sigmoid, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, avgPool, expandDims, mul, relu, reshape, sigmoid, type Rank, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { adaptiveAvgPool } from './adaptive-avg-pool.js';
 import { rowConv, VALUES_PER_ROW, type RowConv } from './row-conv.js';
 
@@ -75,12 +75,23 @@ export class PositionSecondOrderPooling extends Block<PositionSecondOrderPooling
 
   private gate(rectified: Tensor4D, training: boolean): Tensor3D {
     const [images, height, width] = rectified.shape;
-    const z = this.reduceNorm(this.reduce(rectified), training); // [N, H, W, d]
-    const maps: Tensor3D = reshape(transposeLast(reshape(z, [images, height * width, -1])), [-1, height, width]); // [N·d, H, W]
-    const features: Tensor3D = reshape(adaptiveAvgPool(maps, [SIDE, SIDE]), [images, -1, POSITIONS]); // [N, d, 64]
-    const covariance = this.rowNorm(this.covariance(features), training); // [N, 64, 64], symmetric
+    const covariance = this.rowNorm(this.covariance(this.features(rectified, training)), training); // [N, 64, 64], symmetric
     const gate = sigmoid(this.expand(relu(this.rowConv(covariance)))); // [N, 64]
     return adaptiveAvgPool(reshape(gate, [images, SIDE, SIDE]), [height, width]); // [N, H, W]
+  }
+
+  /** The reduced channels of the map at 8×8 pixels, `[N, d, 64]`. */
+  private features(rectified: Tensor4D, training: boolean): Tensor3D {
+    const [images, height, width] = rectified.shape;
+    const reduce = (x: Tensor4D) => this.reduceNorm(this.reduce(x), training); // [N, …, d]
+    const rows = (x: Tensor4D): Tensor3D => transposeLast(reshape<Rank.R3>(x, [images, x.shape[1] * x.shape[2], x.shape[3]])); // [N, d, positions]
+    // Means commute with both, as long as the batch norm takes no statistics; first to pool leaves little to convolve.
+    if (!training && height % SIDE === 0 && width % SIDE === 0) {
+      const window: [number, number] = [height / SIDE, width / SIDE];
+      return rows(reduce(avgPool(rectified, window, window, 'valid')));
+    }
+    const maps: Tensor3D = reshape(rows(reduce(rectified)), [-1, height, width]); // [N·d, H, W]
+    return reshape(adaptiveAvgPool(maps, [SIDE, SIDE]), [images, -1, POSITIONS]);
   }
 
   // XᵀX / 64 − ssᵀ / 64² with s the sum of X over the d channels, as the code has it, from the covariance and the means.

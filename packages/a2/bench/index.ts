@@ -1,0 +1,31 @@
+import type { BenchEntry } from '@saccade/bench/entry';
+import { doubleAttention } from '@saccade/a2';
+import { add, conv2d, matMul, reshape, softmax, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+
+const entries: BenchEntry[] = [
+  {
+    block: 'DoubleAttention',
+    // The paper's block.
+    layer: () => doubleAttention({ reconstruct: true, residual: true }),
+    baseline: (weight) => {
+      const conv = (name: string) => {
+        const kernel = weight<Tensor2D>(`${name}/kernel`);
+        const bias = weight<Tensor1D>(`${name}/bias`);
+        return (x: Tensor4D): Tensor4D => add(conv2d(x, reshape(kernel, [1, 1, ...kernel.shape]), 1, 'same'), bias);
+      };
+      const [convA, convB, convV, reconstruct] = [conv('value'), conv('gather'), conv('distribute'), conv('reconstruct')];
+      return (x) => {
+        const [batch, height, width] = x.shape;
+        const rows = (x: Tensor4D): Tensor3D => reshape(x, [batch, height * width, -1]);
+        const maps = softmax(transpose(rows(convB(x)), [0, 2, 1])); // [N, c_n, H·W]
+        const descriptors = matMul(maps, rows(convA(x))); // [N, c_n, c_m]
+        const vectors = softmax(rows(convV(x))); // [N, H·W, c_n]
+        const z = reshape(matMul(vectors, descriptors), [batch, height, width, -1]);
+        return add(x, reconstruct(z as Tensor4D));
+      };
+    },
+    slot: 'stage',
+  },
+];
+
+export default entries;

@@ -9,7 +9,7 @@ export interface AttendOptions {
   /** What the products of queries and keys are multiplied by. Default: 1. */
   readonly scale?: number;
   /** Added to the scaled products: `[B or 1, N, M]`, `[B or 1, 1, M]` for the same at every query, or that of a plane of keys. Default: none. */
-  readonly bias?: Tensor3D | PlaneBias;
+  readonly bias?: Tensor3D | PlaneBias | undefined;
 }
 
 /**

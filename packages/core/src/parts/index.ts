@@ -8,3 +8,4 @@ export { dense, type Dense, type DenseOptions } from './dense.js';
 export { depthwiseConv2d, type DepthwiseConv2D, type DepthwiseConv2DOptions } from './depthwise-conv2d.js';
 export { heNormal, pytorchUniform, type Initializer } from './initializers.js';
 export { layerNorm, type LayerNorm } from './layer-norm.js';
+export { relativePositions, type RelativePositions } from './relative-positions.js';

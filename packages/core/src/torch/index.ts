@@ -3,3 +3,4 @@ export { checkDerived, readArguments } from './arguments.js';
 export { prefixed } from './names.js';
 export { readSafetensors, type Safetensors } from './safetensors.js';
 export type { StateDict, StateTensor, TorchSource } from './state-dict.js';
+export { kernelFromTensorFlow } from './tensorflow.js';

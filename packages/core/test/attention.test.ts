@@ -87,13 +87,14 @@ onEachBackend((backend) => {
     await expectSame(ours(1000), plain(1000), inputs, { value: 10 * tolerance.value, gradient: 10 * tolerance.gradient });
   });
 
-  // Told that a row takes 10⁹ columns, byTiles takes 32 rows at a time.
-  test.each([
+  // Told that a row takes 10⁹ columns, byTiles takes 32 rows at a time: of one image, or of several whole ones. A software WebGPU is slow.
+  const sizes = [
+    [4, 9],
     [1, 70],
     [3, 33],
-    [4, 9],
     [2, 64],
-  ])('byTiles of %d images of %d rows equals the whole', async (batch, count) => {
+  ];
+  test.each(sizes.slice(0, backend === 'webgpu' ? 2 : undefined))('byTiles of %d images of %d rows equals the whole', async (batch, count) => {
     const inputs = [normal([batch, count, 3], 1), normal([1, count, 5], 2), normal([batch, 5, 3], 3), normal([1, 5, 2], 4)];
     const whole: Operation = (a, bias, b, c) => work([b, c])([a, bias]);
     await expectSame((a, bias, b, c) => byTiles([a, bias], [b, c], 1e9, work), whole, inputs, tolerance);

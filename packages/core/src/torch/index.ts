@@ -1,6 +1,7 @@
 export { fromStateDict, type NameMap } from './from-state-dict.js';
 export { checkDerived, readArguments } from './arguments.js';
 export { prefixed } from './names.js';
+export { splitRows } from './rows.js';
 export { readSafetensors, type Safetensors } from './safetensors.js';
 export type { StateDict, StateTensor, TorchSource } from './state-dict.js';
 export { kernelFromTensorFlow } from './tensorflow.js';

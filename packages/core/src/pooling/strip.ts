@@ -8,6 +8,9 @@ export type StripAxis = 'height' | 'width';
 
 const AXIS = { height: 1, width: 2 } as const;
 
+// XNNPACK keeps a sum for each channel on the backend's stack of 64 KB, which more than these overflow.
+const MAX_CHANNELS = 15 * 1024;
+
 /**
  * The mean over the height or over the width: what is left is one strip.
  *
@@ -41,8 +44,9 @@ export function stripMaxPool(x: Tensor4D, over: StripAxis): Tensor3D {
 function pool(kind: Pool, x: Tensor4D, over: StripAxis): Tensor {
   const [batch, height, width, channels] = x.shape;
   const strip = [batch, over === 'height' ? width : height, channels];
-  if (onGpu()) return reshape(kind(x, over === 'height' ? [height, 1] : [1, width], [1, 1], 'valid'), strip);
+  const depth = over === 'height' ? width * channels : channels;
+  if (onGpu() || depth > MAX_CHANNELS) return reshape(kind(x, over === 'height' ? [height, 1] : [1, width], [1, 1], 'valid'), strip);
   // Seen as maps one position wide, each pooled whole: wasm then takes two thirds of the time.
-  const columns: Tensor4D = reshape(x, over === 'height' ? [batch, height, 1, width * channels] : [batch * height, width, 1, channels]);
+  const columns: Tensor4D = reshape(x, over === 'height' ? [batch, height, 1, depth] : [batch * height, width, 1, depth]);
   return reshape(kind(columns, [columns.shape[1], 1], [1, 1], 'valid'), strip);
 }

@@ -34,7 +34,10 @@ const browser = {
   },
 };
 
-export default defineConfig({ test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser] : [node] } });
+export default defineConfig({
+  // All cores: Vitest would leave one of them idle, half of a small machine.
+  test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser] : [node], maxWorkers: '100%' },
+});
 
 /** Flags that give headless Chromium WebGL2 and WebGPU without a GPU. */
 function softwareGpu(): string[] {

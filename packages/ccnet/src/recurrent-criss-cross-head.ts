@@ -94,7 +94,7 @@ export class RecurrentCrissCrossHead extends Block<RecurrentCrissCrossHeadOption
 /** A 3×3 convolution, batch norm and a leaky ReLU. */
 function convNormRelu(weights: WeightScope, inputs: number, filters: number): parts.ConvBatchNorm {
   const convNorm = parts.convBatchNorm(weights, inputs, filters, { kernelSize: 3 });
-  const apply = (x: Tensor4D, training: boolean) => ACTIVATIONS.leakyRelu(convNorm(x, training)) as Tensor4D;
+  const apply = (x: Tensor4D, training: boolean) => ACTIVATIONS.leakyRelu(convNorm(x, training));
   return Object.assign(apply, { macs: (positions: number) => convNorm.macs(positions) });
 }
 

@@ -22,6 +22,7 @@ export { attentionPool } from './pooling/attention.js';
 export { channelAvgPool, channelMaxPool } from './pooling/channel.js';
 export { covariancePool } from './pooling/covariance.js';
 export { globalAvgPool, globalLogSumExpPool, globalLpPool, globalMaxPool, globalStdPool, sumOverPositions } from './pooling/global.js';
+export { gramMatrix } from './pooling/gram.js';
 export { localAvgPool, type Window } from './pooling/local.js';
 export { positionWeightedPool } from './pooling/position-weighted.js';
 export { stripAvgPool, stripMaxPool, type StripAxis } from './pooling/strip.js';

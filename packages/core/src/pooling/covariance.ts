@@ -3,6 +3,7 @@ import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { channelsOf, positionsOf } from '../shapes.js';
 import { globalAvgPool } from './global.js';
+import { gramMatrix } from './gram.js';
 
 /**
  * The covariance of the channels over all positions, (1/P) Σ (x − μ)(x − μ)ᵀ, of each image by itself: biased, as second-order pooling has it.
@@ -13,10 +14,7 @@ import { globalAvgPool } from './global.js';
 export function covariancePool(x: Tensor): Tensor3D {
   return differentiable(
     [x],
-    (x) => {
-      const rows = centred(x);
-      return mul(matMul(transposeLast(rows), rows), 1 / positionsOf(x));
-    },
+    (x) => mul(gramMatrix(centred(x)), 1 / positionsOf(x)),
     // What the mean contributes is 0, since centred rows sum to 0.
     (dy, [x]) => [reshape(mul(matMul(centred(x), add(dy, transposeLast(dy))), 1 / positionsOf(x)), x.shape)],
   ) as Tensor3D;

@@ -36,9 +36,9 @@ export interface BenchEntry {
   readonly layer: (channels: number) => BenchLayer;
   /**
    * The same block in plain tf ops, the way its PyTorch code reads: what a good engineer writes who has not measured. It may read its
-   * weights once, outside of the function that it returns; all that depends on `x` belongs inside.
+   * weights once, outside of the function that it returns; all that depends on `x` belongs inside. It returns all outputs that the layer has.
    */
-  readonly baseline: (weight: WeightReader, layer: BenchLayer) => (x: Tensor4D) => Tensor;
+  readonly baseline: (weight: WeightReader, layer: BenchLayer) => (x: Tensor4D) => Tensor | Tensor[];
   /** The maps that it is timed at. Default: {@link DEFAULT_SHAPES}. */
   readonly shapes?: readonly MapShape[];
   /** The most bytes that the baseline holds at once at a shape, where that can be a lot; it is not run where it cannot fit. */

@@ -1,4 +1,4 @@
-import { randomNormal, type Tensor } from '@tensorflow/tfjs-core';
+import { concat, randomNormal, reshape, type Tensor } from '@tensorflow/tfjs-core';
 import type { BenchEntry, MapShape } from '../entry.ts';
 import { seedOf } from './random.ts';
 import { perturbWeights, weightReader } from './weights.ts';
@@ -43,6 +43,12 @@ export async function matchOf(entry: BenchEntry, shape: MapShape): Promise<Match
   const tooLarge = bytes > BASELINE_LIMIT_BYTES && {
     refused: `not run: it needs ${(bytes / 2 ** 30).toFixed(1)} GiB at once, and the limit is ${BASELINE_LIMIT_BYTES / 2 ** 30} GiB`,
   };
-  const baseline = tooLarge || (entry.baseline(weightReader(layer), layer) as Forward);
-  return { input: inputOf(shape), subject: (x) => layer.apply(x) as Tensor, baseline, ...layer.cost(shape) };
+  const plain = tooLarge || (entry.baseline(weightReader(layer), layer) as (x: Tensor) => Tensor | Tensor[]);
+  const baseline: Forward | Refusal = 'refused' in plain ? plain : (x) => joined(plain(x));
+  return { input: inputOf(shape), subject: (x) => joined(layer.apply(x) as Tensor | Tensor[]), baseline, ...layer.cost(shape) };
+}
+
+/** Several outputs as one, so that all of them are compared. */
+function joined(outputs: Tensor | Tensor[]): Tensor {
+  return Array.isArray(outputs) ? concat(outputs.map((output) => reshape(output, [-1]))) : outputs;
 }

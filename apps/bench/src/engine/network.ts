@@ -26,7 +26,8 @@ export function hostNetwork(inputShape: [number, number, number], classes: numbe
     return new HostNorm({ name: `${name}_norm` }).apply(convolution.apply(x)) as SymbolicTensor;
   };
   const relu = (x: SymbolicTensor) => layers.reLU().apply(x) as SymbolicTensor;
-  const at = (slot: Slot, x: SymbolicTensor) => (insert?.slot === slot ? (insert.layer(x.shape.at(-1)!).apply(x) as SymbolicTensor) : x);
+  // Of several outputs the first is the one to predict from.
+  const at = (slot: Slot, x: SymbolicTensor) => (insert?.slot === slot ? ([insert.layer(x.shape.at(-1)!).apply(x)].flat()[0] as SymbolicTensor) : x);
 
   const input = inputLayer({ shape: inputShape });
   let x = relu(convNorm(input, 'stem', STAGE_CHANNELS[0], 3, 2));

@@ -43,10 +43,10 @@ export class GlobalSecondOrderBottleneck extends Block<GlobalSecondOrderBottlene
     leakyRelu: option.flag(false),
   };
 
-  private reduce!: ConvNorm;
-  private conv!: ConvNorm;
-  private expand!: ConvNorm;
-  private shortcut!: ConvNorm | null;
+  private reduce!: parts.ConvBatchNorm;
+  private conv!: parts.ConvBatchNorm;
+  private expand!: parts.ConvBatchNorm;
+  private shortcut!: parts.ConvBatchNorm | null;
   private channel!: GlobalSecondOrderPooling | null;
   private position!: PositionSecondOrderPooling | null;
 
@@ -55,10 +55,16 @@ export class GlobalSecondOrderBottleneck extends Block<GlobalSecondOrderBottlene
     const channels = inputShape.at(-1)!;
     const filters = this.filtersOf(channels);
     const inner = filters / EXPANSION;
-    this.reduce = convNorm(weights.at('reduce'), channels, inner, { kernelSize: 1 });
-    this.conv = convNorm(weights.at('conv'), inner, inner, { kernelSize: 3, stride });
-    this.expand = convNorm(weights.at('expand'), inner, filters, { kernelSize: 1 });
-    this.shortcut = stride > 1 || channels !== filters ? convNorm(weights.at('shortcut'), channels, filters, { kernelSize: 1, stride }) : null;
+    const convNorm = (name: string, inputs: number, outputs: number, kernelSize: number, convStride = 1) =>
+      parts.convBatchNorm(weights.at(name), inputs, outputs, {
+        kernelSize,
+        stride: convStride,
+        kernelInitializer: parts.heNormal(kernelSize ** 2 * outputs),
+      });
+    this.reduce = convNorm('reduce', channels, inner, 1);
+    this.conv = convNorm('conv', inner, inner, 3, stride);
+    this.expand = convNorm('expand', inner, filters, 1);
+    this.shortcut = stride > 1 || channels !== filters ? convNorm('shortcut', channels, filters, 1, stride) : null;
     const outputShape = this.outputShapeFor(inputShape);
     this.channel = attention === 'position' ? null : globalSecondOrderPooling({ width, reductionStride, leakyRelu });
     this.channel?.define(weights.at('channel'), outputShape);
@@ -108,20 +114,6 @@ export class GlobalSecondOrderBottleneck extends Block<GlobalSecondOrderBottlene
   private branch(x: Tensor4D, training: boolean): Tensor4D {
     return this.expand(relu(this.conv(relu(this.reduce(x, training)), training)), training);
   }
-}
-
-/** A convolution without bias, and batch norm. */
-interface ConvNorm {
-  (x: Tensor4D, training: boolean): Tensor4D;
-  macs(positions: number): number;
-}
-
-function convNorm(weights: WeightScope, inputs: number, filters: number, geometry: { kernelSize: number; stride?: number }): ConvNorm {
-  const kernelInitializer = parts.heNormal(geometry.kernelSize ** 2 * filters);
-  const conv = parts.conv2d(weights.at('conv'), inputs, filters, { ...geometry, useBias: false, kernelInitializer });
-  const norm = parts.batchNorm(weights.at('norm'), filters);
-  const apply = (x: Tensor4D, training: boolean) => norm(conv(x), training);
-  return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }
 
 /** A {@link GlobalSecondOrderBottleneck} layer. */

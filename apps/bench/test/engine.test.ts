@@ -1,4 +1,5 @@
 import { useBackend } from '@saccade/backends';
+import { Block } from '@saccade/core';
 import { add, customGrad, mul, ones, reshape, scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { measureLatency } from '../src/engine/latency.ts';
@@ -76,6 +77,29 @@ describe('latency', () => {
       ),
     ).rejects.toThrow('wrong output');
     expect(runs).toBeLessThan(20);
+  });
+
+  it('compares all outputs of a layer that has several', async () => {
+    class Twins extends Block<object, Tensor[]> {
+      static override readonly className = 'SaccadeFixtureTwins';
+      static override readonly options = {};
+      override define(): void {}
+      override forward(x: Tensor): Tensor[] {
+        return [x, mul(x, 3)];
+      }
+      override maps(): Record<string, Tensor> {
+        return {};
+      }
+      override macs(): number {
+        return 0;
+      }
+    }
+    const measure = async (factor: number) => {
+      const baseline = () => (x: Tensor) => [mul(x, 1), mul(x, factor)];
+      return measureLatency(await matchOf({ block: 'Twins', layer: () => new Twins(), baseline, slot: 'head' }, [1, 2, 2, 3]), { timeMs: 1, gauge });
+    };
+    expect((await measure(3)).baseline).toMatchObject({ difference: 0 });
+    await expect(measure(2)).rejects.toThrow('wrong output');
   });
 
   it('measures a block alone where its baseline cannot fit', async () => {

@@ -1,5 +1,6 @@
 export { fromStateDict, type NameMap } from './from-state-dict.js';
 export { checkDerived, readArguments } from './arguments.js';
+export { fromInPlaceNorms } from './in-place-norms.js';
 export { prefixed } from './names.js';
 export { splitRows } from './rows.js';
 export { readSafetensors, type Safetensors } from './safetensors.js';

@@ -54,6 +54,13 @@ export interface ConvolveOptions extends ConvolutionGeometry {
 export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions = {}): Tensor4D {
   const { factor, bias, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
   return tidy(() => {
+    const seen = seenTaps(x, kernel, { stride, dilation, padding });
+    if (seen < kernel.shape[0]) {
+      // Of the kernel, only its middle ever meets the map.
+      const beyond = (kernel.shape[0] - seen) / 2;
+      const middle: Tensor4D = slice(kernel, [beyond, beyond, 0, 0], [seen, seen, -1, -1]);
+      return convolve(x, middle, { ...options, padding: padding - beyond * dilation, dilation: seen === 1 ? 1 : dilation });
+    }
     if (convolvesDirectly()) {
       const geometry = { stride, dilation, padding };
       const [outHeight, outWidth] = [x.shape[1], x.shape[2]].map((size) => convolvedSize(size, kernel.shape[0], geometry));
@@ -87,6 +94,13 @@ export function convolvedSize(size: number | null, kernelSize: number, geometry:
 
 function keepingSize(kernelSize: number, dilation: number): number {
   return (dilation * (kernelSize - 1)) / 2;
+}
+
+// Side of the middle of a kernel that a convolution of stride 1 that keeps the map's size needs: taps further out see nothing but zeros.
+function seenTaps(x: Tensor4D, kernel: Tensor4D, { stride, dilation, padding }: Required<ConvolutionGeometry>): number {
+  const side = kernel.shape[0];
+  if (stride > 1 || padding !== keepingSize(side, dilation) || side % 2 === 0) return side;
+  return Math.min(side, 2 * Math.floor((Math.max(x.shape[1], x.shape[2]) - 1) / dilation) + 1);
 }
 
 function grouped(x: Tensor4D, kernel: Tensor4D, groups: number, { bias, ...geometry }: ConvolveOptions): Tensor4D {

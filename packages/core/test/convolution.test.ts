@@ -11,6 +11,8 @@ const CONVOLUTIONS: [string, shape: number[], kernel: number[], Geometry][] = [
   ['strided', [1, 5, 6, 2], [3, 3, 2, 3], { stride: 2, dilation: 1, groups: 1, padding: 1 }],
   ['dilated', [2, 7, 5, 2], [3, 3, 2, 3], { stride: 1, dilation: 2, groups: 1, padding: 2 }],
   ['dilated beyond the map', [1, 3, 5, 2], [3, 3, 2, 2], { stride: 1, dilation: 4, groups: 1, padding: 4 }],
+  ['dilated beyond the map, of which the middle remains', [1, 3, 5, 2], [3, 3, 2, 2], { stride: 1, dilation: 5, groups: 1, padding: 5 }],
+  ['larger than the map, of which more remains', [2, 3, 2, 4], [7, 7, 2, 2], { stride: 1, dilation: 2, groups: 2, padding: 6 }],
   ['dilated without padding', [1, 9, 8, 2], [3, 3, 2, 2], { stride: 1, dilation: 3, groups: 1, padding: 0 }],
   ['as strided as dilated', [2, 7, 6, 2], [3, 3, 2, 3], { stride: 2, dilation: 2, groups: 1, padding: 2 }],
   ['as strided as dilated, padded to no grid point', [1, 8, 7, 2], [3, 3, 2, 2], { stride: 2, dilation: 2, groups: 1, padding: 1 }],

@@ -36,7 +36,7 @@ export function bottleneck(weights: WeightScope, channels: number, width: number
   const reduce = dense(weights.at('reduce'), channels, width, { useBias, ...options.reduce });
   const normalise = norm === 'layer' ? layerNorm(weights.at('norm'), width) : <T extends Tensor>(x: T) => x;
   const expand = dense(weights.at('expand'), width, channels, { useBias, ...options.expand });
-  const apply = <T extends Tensor>(x: T): T => expand(ACTIVATIONS[activation](normalise(reduce(x)))) as T;
+  const apply = <T extends Tensor>(x: T): T => expand(ACTIVATIONS[activation](normalise(reduce(x))));
   return Object.assign(apply, { macs: (positions = 1) => reduce.macs(positions) + expand.macs(positions) });
 }
 

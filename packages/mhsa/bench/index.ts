@@ -1,0 +1,70 @@
+import type { BenchEntry } from '@saccade/bench/entry';
+import { multiHeadSelfAttention2D, type MultiHeadSelfAttention2D } from '@saccade/mhsa';
+import {
+  add,
+  broadcastTo,
+  concat,
+  conv2d,
+  cos,
+  div,
+  matMul,
+  mul,
+  pow,
+  range,
+  reshape,
+  sin,
+  softmax,
+  stack,
+  transpose,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
+} from '@tensorflow/tfjs-core';
+
+/** DETR's `PositionEmbeddingSine` with `normalize`, of a map without a mask. */
+function sinePositions([height, width]: [number, number], channels: number): Tensor {
+  const frequencies = pow(10_000, div(range(0, channels / 4), channels / 4));
+  const encode = (size: number) => {
+    const positions = mul(div(range(1, size + 1), size + 1e-6), 2 * Math.PI);
+    const angles = div(reshape(positions, [size, 1]), frequencies);
+    return reshape(stack([sin(angles), cos(angles)], 2), [size, channels / 2]);
+  };
+  const plane = (x: Tensor, shape: number[]) => broadcastTo(reshape(x, shape), [height, width, channels / 2]);
+  return concat([plane(encode(height), [height, 1, channels / 2]), plane(encode(width), [1, width, channels / 2])], 2);
+}
+
+const entries: BenchEntry[] = [
+  {
+    block: 'MultiHeadSelfAttention2D',
+    layer: () => multiHeadSelfAttention2D(),
+    baseline: (weight, layer) => {
+      const { heads } = (layer as MultiHeadSelfAttention2D).options;
+      const project = (name: string) => {
+        const kernel = weight<Tensor2D>(`${name}/kernel`);
+        const bias = weight<Tensor1D>(`${name}/bias`);
+        return (x: Tensor4D): Tensor4D => add(conv2d(x, reshape(kernel, [1, 1, ...kernel.shape]), 1, 'same'), bias);
+      };
+      const [query, key, value, out] = [project('query'), project('key'), project('value'), project('out')];
+      return (x) => {
+        const [batch, height, width, channels] = x.shape;
+        const depth = channels / heads;
+        // [N, heads, H·W, D]
+        const split = (x: Tensor4D): Tensor4D => transpose(reshape(x, [batch, height * width, heads, depth]), [0, 2, 1, 3]);
+        const placed: Tensor4D = add(x, sinePositions([height, width], channels));
+        const scores = matMul(mul(split(query(placed)), depth ** -0.5), split(key(placed)), false, true); // [N, heads, H·W, H·W]
+        const y = transpose(matMul(softmax(scores), split(value(x))), [0, 2, 1, 3]);
+        return out(reshape(y, x.shape));
+      };
+    },
+    shapes: [
+      [1, 64, 64, 128],
+      [1, 28, 28, 512],
+      [1, 14, 14, 1024],
+    ],
+    baselineBytes: ([batch, height, width]) => 2 * 4 * 8 * batch * (height * width) ** 2,
+    slot: 'head',
+  },
+];
+
+export default entries;

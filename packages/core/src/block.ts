@@ -1,15 +1,13 @@
 import { tidy, type serialization, type Tensor } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
 import { BlockError, either, show, showShape } from './errors.js';
+import { splitArgs, type LayerArgs } from './layer-args.js';
 import { resolveOptions, type Schema } from './options.js';
 import { sizeOf, type Shape } from './shapes.js';
 import { WeightScope, type Weight, type WeightSpec } from './weights.js';
 
-type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 type Inputs = Parameters<layers.Layer['call']>[0];
 type LayerShape = Parameters<layers.Layer['build']>[0];
-
-const LAYER_ARGS = new Set(['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType']);
 
 /** A block's options, and those of every TensorFlow.js layer: `name`, `trainable`, `inputShape` and so on. */
 export type BlockArgs<O> = O & LayerArgs;
@@ -50,9 +48,8 @@ export abstract class Block<O extends object, Output extends Tensor | Tensor[] =
 
   /** @throws {@link BlockError} for an unknown option or a value that an option does not accept */
   constructor(args: BlockArgs<O> = {} as BlockArgs<O>) {
-    const entries = Object.entries(args);
-    super(Object.fromEntries(entries.filter(([name]) => LAYER_ARGS.has(name))));
-    const own = Object.fromEntries(entries.filter(([name]) => !LAYER_ARGS.has(name)));
+    const { common, own } = splitArgs(args);
+    super(common);
     const type = this.constructor as typeof Block<O, Output>;
     this.options = resolveOptions(this.title, type.options as Schema<O>, own);
   }

@@ -12,6 +12,7 @@ export { BlockError, either, nearest, show, showShape } from './errors.js';
 export { scale } from './gating.js';
 export { differentiable } from './gradient.js';
 export { jointLogits, type ChannelTerms } from './joint-logits.js';
+export { splitArgs, type LayerArgs } from './layer-args.js';
 export { linear, matMul, transposeLast } from './matmul.js';
 export { affine, batchNormInference, batchNormTraining, layerNorm, momentsOf, type Moments } from './normalisation.js';
 export * as option from './options.js';

@@ -14,6 +14,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { convolve, convolvesDirectly } from './convolution.js';
 import { differentiable } from './gradient.js';
 import { pairProducts } from './kernels/wasm/pair-products.js';
 import { sumOverPositions } from './pooling/global.js';
@@ -52,7 +53,7 @@ export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D
   const dots = units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES && getBackend() === 'wasm';
   return tidy(() => {
     const rows: Tensor2D = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]);
-    const y = dots ? dotProducts(rows, kernel, bias) : bias ? biasedProduct(rows, kernel, bias) : matMul(rows, kernel);
+    const y = dots ? dotProducts(rows, kernel, bias) : convolvesDirectly() ? pixelwise(rows, kernel, bias) : product(rows, kernel, bias);
     return reshape(y, [...x.shape.slice(0, -1), units]) as T;
   });
 }
@@ -62,7 +63,13 @@ export function transposeLast<T extends Tensor>(x: T): T {
   return transpose(x, x.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
-function biasedProduct(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D): Tensor2D {
+// Our own convolution takes about two thirds of the time of XNNPACK's product, and with few rows less.
+function pixelwise(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor4D {
+  return convolve(reshape(x, [1, 1, ...x.shape]), reshape(kernel, [1, 1, ...kernel.shape]), { bias });
+}
+
+function product(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
+  if (!bias) return matMul(x, kernel);
   return differentiable(
     [x, kernel, bias],
     (a, b, bias) => fused.matMul({ a, b, bias }),

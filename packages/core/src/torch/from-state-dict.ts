@@ -1,4 +1,4 @@
-import { reshape, tensor, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
+import { dispose, reshape, tensor, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
 import { describe, type AnyBlock } from '../block.js';
 import { BlockError, showShape } from '../errors.js';
 import type { Shape } from '../shapes.js';
@@ -7,6 +7,9 @@ import type { StateDict, StateTensor } from './state-dict.js';
 
 /** From our names to PyTorch's: of a part (`reduce` → `fc1`), whose weights then have PyTorch's usual names, or of a single weight (`gamma` → `gamma`). */
 export type NameMap = Readonly<Record<string, string>>;
+
+/** What a state dict must say of a weight. */
+export type PlacedWeight = Pick<WeightSpec, 'path' | 'shape' | 'layout'>;
 
 const TORCH_NAMES: NameMap = {
   kernel: 'weight',
@@ -27,16 +30,23 @@ const TORCH_NAMES: NameMap = {
 export function fromStateDict<L extends AnyBlock>(layer: L, inputShape: Shape, state: StateDict, names: NameMap): L {
   if (layer.built) throw new BlockError(`${layer.getClassName()}: the layer "${layer.name}" is built already. Give a new layer.`);
   const { specs } = describe(layer, inputShape);
-  const sources = new Map(specs.map((spec) => [spec.path, torchName(spec.path, names)]));
-  refuseMismatch(layer, specs, sources, state);
+  const values = readWeights(layer.getClassName(), specs, state, names);
   layer.build([...inputShape]);
-  for (const [i, weight] of weightsOf(layer, specs).entries()) {
-    const spec = specs[i];
-    const value = tidy(() => toOurLayout(state[sources.get(spec.path)!], spec));
-    weight.write(value);
-    value.dispose();
-  }
+  for (const [i, weight] of weightsOf(layer, specs).entries()) weight.write(values[i]);
+  dispose(values);
   return layer;
+}
+
+/**
+ * The values of weights in a PyTorch state dict, in our layouts.
+ *
+ * @param title the layer, for messages
+ * @throws {@link BlockError} that names all tensors that are missing, left over or of another shape
+ */
+export function readWeights(title: string, specs: readonly PlacedWeight[], state: StateDict, names: NameMap): Tensor[] {
+  const sources = specs.map((spec) => torchName(spec.path, names));
+  refuseMismatch(title, specs, sources, state);
+  return specs.map((spec, i) => tidy(() => toOurLayout(state[sources[i]], spec)));
 }
 
 function torchName(path: string, names: NameMap): string {
@@ -47,22 +57,22 @@ function torchName(path: string, names: NameMap): string {
   return `${names[part]}.${TORCH_NAMES[weight] ?? weight}`;
 }
 
-function refuseMismatch(layer: AnyBlock, specs: WeightSpec[], sources: Map<string, string>, state: StateDict): void {
+function refuseMismatch(title: string, specs: readonly PlacedWeight[], sources: readonly string[], state: StateDict): void {
   const faults: string[] = [];
-  for (const spec of specs) {
-    const key = sources.get(spec.path)!;
+  for (const [i, spec] of specs.entries()) {
+    const key = sources[i];
     const found: StateTensor | undefined = state[key];
     const expected = torchShape(spec);
     if (!found) faults.push(`"${key}" ${showShape(expected)} is missing`);
     else if (!fits(found.shape, spec)) faults.push(`"${key}" has shape ${showShape(found.shape)}, but must be ${showShape(expected)}`);
   }
-  const used = new Set(sources.values());
+  const used = new Set(sources);
   for (const key of Object.keys(state)) {
     if (!used.has(key) && !key.endsWith('num_batches_tracked')) faults.push(`"${key}" ${showShape(state[key].shape)} is left over`);
   }
   if (faults.length === 0) return;
   throw new BlockError(
-    `${layer.getClassName()}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`,
+    `${title}: the state dict does not fit: ${faults.join('; ')}. Check that it is of this module alone and that the arguments are those it was made with.`,
   );
 }
 
@@ -74,13 +84,13 @@ function weightsOf(layer: AnyBlock, specs: WeightSpec[]) {
   return specs.map((spec) => order.get(spec)!);
 }
 
-function torchShape({ shape, layout }: WeightSpec): number[] {
+function torchShape({ shape, layout }: PlacedWeight): number[] {
   if (layout === 'vector') return shape;
   if (layout === 'depthwise') return [shape[2] * shape[3], 1, shape[0], shape[1]];
   return [shape.at(-1)!, shape.at(-2)!, ...shape.slice(0, -2)];
 }
 
-function toOurLayout({ shape, data }: StateTensor, spec: WeightSpec): Tensor {
+function toOurLayout({ shape, data }: StateTensor, spec: PlacedWeight): Tensor {
   const x = tensor(data, [...shape]);
   const [first, second, ...kernel] = torchShape(spec);
   if (spec.layout === 'vector') return reshape(x, spec.shape);
@@ -89,7 +99,7 @@ function toOurLayout({ shape, data }: StateTensor, spec: WeightSpec): Tensor {
 }
 
 // A linear layer, and a convolution with a kernel of size 1 in any number of dimensions, are the same map; and a vector may be kept as [1, C, 1, 1].
-function fits(found: readonly number[], spec: WeightSpec): boolean {
+function fits(found: readonly number[], spec: PlacedWeight): boolean {
   const expected = torchShape(spec);
   const free = spec.layout === 'vector' ? 0 : 2; // from this axis on, axes of size 1 do not count
   const essential = (shape: readonly number[]) => [...shape.slice(0, free), ...shape.slice(free).filter((size) => size !== 1)].join();

@@ -1,4 +1,4 @@
-export { fromStateDict, type NameMap } from './from-state-dict.js';
+export { fromStateDict, readWeights, type NameMap, type PlacedWeight } from './from-state-dict.js';
 export { checkDerived, readArguments } from './arguments.js';
 export { fromInPlaceNorms } from './in-place-norms.js';
 export { prefixed } from './names.js';

@@ -114,7 +114,8 @@ describe('DualAttentionHead', () => {
     const input = tfl.input({ shape: [null, null, 32] });
     const layer = dualAttentionHead({ classes: 5 });
     const outputs = layer.apply(input) as tfl.SymbolicTensor[];
-    expect(outputs.map(({ shape }) => shape)).toEqual(Array(3).fill([null, null, null, 5]));
+    const logits = [null, null, null, 5];
+    expect(outputs.map(({ shape }) => shape)).toEqual([logits, logits, logits]);
     expect(tfl.model({ inputs: input, outputs }).predict(random([1, 3, 4, 32]))).toHaveLength(3);
     // Without what a branch's last batch norm adds and scales, its features are 0, and the logits those of the bias alone.
     const silence = (branch: string) => {
@@ -135,7 +136,7 @@ describe('DualAttentionHead', () => {
     for (const weight of layer.weights) {
       if (weight.originalName.endsWith('classify/kernel')) weight.write(tf.eye(64));
       if (weight.originalName.endsWith('classify/bias')) weight.write(tf.zeros([64]));
-      if (weight.originalName.endsWith('refine/norm/beta')) weight.write(tf.fill([64], 9));
+      if (weight.originalName.endsWith('refine/norm/beta')) weight.write(tf.mul(tf.ones([64]), 9));
     }
     for (const logits of layer.apply(x, { training: true }) as tf.Tensor[]) {
       const kept = tf.mean(tf.sign(tf.abs(logits)), [1, 2]);

@@ -4,9 +4,9 @@
  * Wan, Huang, Lu, Yu, Zhang. SeaFormer: Squeeze-enhanced Axial Transformer for Mobile Semantic Segmentation. ICLR 2023.
  * https://arxiv.org/abs/2301.13156
  *
- * Equals `Sea_Attention` of the official code, github.com/fudan-zvg/SeaFormer: that for classification, and that for segmentation, where
- * values have 4 times as many channels by default (`attentionRatio`), but whose details then fit 2 alone, as all networks have. The paper
- * leaves open what the code does: queries and keys alone carry positions, and the attended rows and columns are encoded once more.
+ * Equals `Sea_Attention` of the official code, github.com/fudan-zvg/SeaFormer. Its copy for segmentation has another default, an attention ratio
+ * of 4, with which it does not run; all networks have 2. The paper leaves open what the code does: queries and keys alone carry positions, and
+ * what rows and columns gather is encoded once more before it joins the values.
  */
 import {
   ACTIVATIONS,

@@ -10,11 +10,11 @@ import { beforeAll, expect, test } from 'vitest';
 class Follower extends layers.Layer {
   static readonly className = 'Follower';
 
-  constructor(
-    readonly follows: 'with gradient' | 'as a constant' | 'not at all',
-    readonly values: StateDict,
-  ) {
+  readonly follows: 'with gradient' | 'as a constant' | 'not at all';
+
+  constructor(follows: Follower['follows'], values: StateDict) {
     super({});
+    this.follows = follows;
     for (const [name, { data }] of Object.entries(values)) {
       this.addWeight(name, [1], 'float32', initializers.constant({ value: data[0] }), undefined, name === 'a.w');
     }

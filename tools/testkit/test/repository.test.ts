@@ -18,7 +18,7 @@ interface Manifest {
 const classNamesOf = (name: string): string[] =>
   readdirSync(path.join(packages, name, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
-    .flatMap((file) => [...read(name, 'src', file).matchAll(/static override readonly className = '(.*)'/g)].map(([, className]) => className));
+    .flatMap((file) => [...read(name, 'src', file).matchAll(/static (?:override )?readonly className = '(.*)'/g)].map(([, className]) => className));
 
 testReadme(path.resolve(packages, '..'));
 

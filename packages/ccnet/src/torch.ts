@@ -1,5 +1,5 @@
 import { BlockError, show } from '@saccade/core';
-import { fromStateDict, prefixed, readArguments, type StateDict, type TorchSource } from '@saccade/core/torch';
+import { fromInPlaceNorms, fromStateDict, prefixed, readArguments, type TorchSource } from '@saccade/core/torch';
 import { crissCrossAttention, recurrentCrissCrossHead, type CrissCrossAttention, type RecurrentCrissCrossHead } from './index.js';
 
 /** The arguments of the authors' `CrissCrossAttention`. */
@@ -56,7 +56,7 @@ export function recurrentCrissCrossHeadFromTorch({ config, state }: TorchSource<
     recurrence: recurrence ?? 1,
     dropout: dropout ?? 0,
   });
-  return fromStateDict(layer, [null, null, null, in_channels], inplace_abn ? withPlainNorms(state) : state, HEAD);
+  return fromStateDict(layer, [null, null, null, in_channels], inplace_abn ? fromInPlaceNorms(state) : state, HEAD);
 }
 
 /**
@@ -85,13 +85,3 @@ const HEAD = {
   'fuse/norm': 'bottleneck.1',
   classify: 'bottleneck.3',
 };
-
-function withPlainNorms(state: StateDict): StateDict {
-  const scales = Object.values(HEAD)
-    .map((name) => `${name}.weight`)
-    .filter((name) => name.endsWith('.1.weight') && name in state);
-  return {
-    ...state,
-    ...Object.fromEntries(scales.map((name) => [name, { ...state[name], data: state[name].data.map((weight) => Math.abs(weight) + 1e-5) }])),
-  };
-}

@@ -1,3 +1,4 @@
+import { useBackend } from '@saccade/backends';
 import { addPositions, attend, attentionRows, mergeHeads, relativeLogits, sinCosPositions, sinePositions, splitHeads } from '@saccade/core';
 import { closeTo, onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
@@ -77,7 +78,7 @@ onEachBackend((backend) => {
 });
 
 test('attention with relative positions never holds the bias of all pairs', async () => {
-  await tf.setBackend('wasm');
+  await useBackend('wasm');
   const [q, height, width] = [[1, 1024, 2] as const, [63, 2] as const, [63, 2] as const].map((shape) => tf.randomNormal([...shape])) as [
     tf.Tensor3D,
     tf.Tensor2D,

@@ -1,6 +1,6 @@
 import { multiHeadSelfAttention2D, type MultiHeadSelfAttention2D, type MultiHeadSelfAttention2DOptions } from '@saccade/mhsa';
 import { fromTimm, fromTorch } from '@saccade/mhsa/torch';
-import { equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
+import { equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import { useBackend } from '@saccade/backends';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
@@ -131,16 +131,9 @@ onEachBackend(() => {
 // 2500 positions: all pairs of the two heads would take 48 MB.
 test('never holds the attention of all pairs', async () => {
   await useBackend('wasm');
-  const layer = multiHeadSelfAttention2D({ heads: 2 });
-  const x = random([1, 50, 50, 8]);
-  layer.build(x.shape);
-  const peak = async (f: () => void) => {
-    const before = tf.memory().numBytes;
-    const { peakBytes } = await tf.profile(() => tf.tidy(f));
-    return (peakBytes - before) / 2 ** 20;
-  };
-  expect(await peak(() => void layer.apply(x))).toBeLessThan(2);
-  expect(await peak(() => void tf.variableGrads(() => tf.mean<tf.Scalar>(layer.apply(x, { training: true }) as tf.Tensor)))).toBeLessThan(14);
+  const { forward, training } = await peakMemory(multiHeadSelfAttention2D({ heads: 2 }), random([1, 50, 50, 8]));
+  expect(forward).toBeLessThan(2);
+  expect(training).toBeLessThan(14);
 });
 
 describe('from PyTorch', () => {

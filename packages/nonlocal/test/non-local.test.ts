@@ -1,7 +1,7 @@
 import { useBackend } from '@saccade/backends';
 import { nonLocal, type NonLocal, type NonLocalOptions } from '@saccade/nonlocal';
 import { fromCaffe2, fromMmcv, fromTorch } from '@saccade/nonlocal/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { closeTo, onEachBackend, peakMemory, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -190,17 +190,11 @@ test('an affine norm is frozen', () => {
 
 // 2500 positions: all pairs would take 25 MB.
 test.each(MODES)('never holds the attention of all pairs: %s', async (mode) => {
-  await tf.setBackend('wasm');
+  await useBackend('wasm');
   const layer = built({ mode }, [1, 50, 50, 4]);
-  const x = random([1, 50, 50, 4]);
-  const peak = async (f: () => void) => {
-    const before = tf.memory().numBytes;
-    const { peakBytes } = await tf.profile(() => tf.tidy(f));
-    return (peakBytes - before) / 2 ** 20;
-  };
-  const step = () => void tf.variableGrads(() => tf.mean<tf.Scalar>(layer.apply(x, { training: true }) as tf.Tensor));
-  expect(await peak(() => void layer.apply(x))).toBeLessThan(mode === 'dotProduct' ? 1 : 5);
-  expect(await peak(step)).toBeLessThan(mode === 'dotProduct' ? 3 : 10);
+  const { forward, training } = await peakMemory(layer, random([1, 50, 50, 4]));
+  expect(forward).toBeLessThan(mode === 'dotProduct' ? 1 : 5);
+  expect(training).toBeLessThan(mode === 'dotProduct' ? 3 : 10);
 });
 
 describe('the adapters of other frameworks', () => {

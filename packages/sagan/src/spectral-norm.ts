@@ -74,7 +74,6 @@ export class SpectralNorm extends layers.Layer {
     this.kernelName = kernelName;
     if (common.trainable !== undefined) layer.trainable = common.trainable;
     this.inputSpec = layer.inputSpec;
-    this.supportsMasking = layer.supportsMasking;
   }
 
   /** As TensorFlow.js calls it on loading: with the config, and a key of its own in it. */
@@ -102,7 +101,7 @@ export class SpectralNorm extends layers.Layer {
     layer.built = true;
     if (layer.initialWeights) layer.setWeights(layer.initialWeights);
     this.inputSpec = layer.inputSpec;
-    this._trainableWeights = [...layer.weights]; // what a model freezes and thaws as a whole
+    super.trainableWeights = [...layer.weights]; // what a model freezes and thaws as a whole
     tidy(() => {
       const matrix = this.matrixOf(this.kernel.read());
       const [rows, columns] = matrix.shape;

@@ -183,16 +183,6 @@ describe('in a model', () => {
     await closeTo((await reloaded(model)).predict(rows) as tf.Tensor, model.predict(rows) as tf.Tensor, 1e-6);
   });
 
-  test('passes masks on where the layer does', () => {
-    const masked = tfl.layers.embedding({ inputDim: 4, outputDim: 3, maskZero: true, inputLength: 5 });
-    const last = tfl.layers.activation({ activation: 'linear' });
-    const hook = vi.fn<(inputs: unknown, kwargs: { mask?: tf.Tensor }) => void>();
-    last.setCallHook(hook);
-    const model = tfl.sequential({ layers: [masked, spectralNorm({ layer: tfl.layers.dense({ units: 2 }) }), last] });
-    model.predict(tf.zeros([2, 5]));
-    expect(hook.mock.calls[0][1].mask?.shape).toEqual([2, 5]);
-  });
-
   test('regularises the kernel as the layer says, before it is normalised', () => {
     const wrapper = disturbed({}, tfl.layers.dense({ units: 4, kernelRegularizer: tfl.regularizers.l2({ l2: 1 }) }));
     const [loss] = wrapper.calculateLosses().map((value) => value.dataSync()[0]);

@@ -82,7 +82,7 @@ export class SpectralNorm extends layers.Layer {
     config: serialization.ConfigDict,
   ): T {
     const { customObjects: _, layer, ...own } = config;
-    return new type({ ...own, layer: restore(layer as unknown as LayerConfig) } as unknown as serialization.ConfigDict);
+    return new type({ ...own, layer: restore(layer as unknown as LayerConfig) });
   }
 
   override getConfig(): ReturnType<Layer['getConfig']> {

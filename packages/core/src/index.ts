@@ -3,6 +3,7 @@ export { attend, attentionRows, type AttendOptions } from './attention/attend.js
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
 export { mergeHeads, splitHeads } from './attention/heads.js';
 export { relativeLogits, type PlaneBias, type PlaneTables } from './attention/plane-bias.js';
+export { skew, unskew } from './attention/skew.js';
 export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';
 export { Block, describe, type AnyBlock, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { adaptiveKernelSize, type AdaptiveKernel } from './channel-kernel.js';
@@ -32,4 +33,5 @@ export { reducedChannels, type Reduction } from './reduction.js';
 export { resizeBilinear, resizeNearest } from './resize.js';
 export { scaleNearest } from './scale-nearest.js';
 export { channelsOf, channelwise, positionsOf, sizeOf, type Shape } from './shapes.js';
+export { slice } from './slice.js';
 export { WeightScope, type Weight, type WeightLayout, type WeightSpec } from './weights.js';

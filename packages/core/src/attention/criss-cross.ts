@@ -1,9 +1,10 @@
-import { add, concat, gather, mul, reshape, slice, softmax, sub, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
+import { add, concat, gather, mul, reshape, softmax, sub, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { channelAvgPool } from '../pooling/channel.js';
 import { channelsOf } from '../shapes.js';
+import { slice } from '../slice.js';
 
 // Added to the score of a position with itself in its column, so that it counts once, in its row. Finite: GPUs may assume that no number is infinite.
 const COUNTED_IN_ROW = -1e30;
@@ -79,8 +80,8 @@ function weigh(q: Tensor, k: Tensor): [Tensor, Tensor] {
       const ofRows = matMul(rows(q), transposeLast(rows(k)));
       return softmax(concat([fromColumns(ofColumns, [batch, height, width, height]), reshape(ofRows, [batch, height, width, width])], 3));
     });
-    const inColumn = columns(slice(weights, [0, 0, 0, 0], [-1, -1, -1, height]));
-    const inRow = rows(slice(weights, [0, 0, 0, height], [-1, -1, -1, width]));
+    const inColumn = columns(slice(weights, [0, 0, 0, 0], [batch, height, width, height]));
+    const inRow = rows(slice(weights, [0, 0, 0, height], [batch, height, width, width]));
     return [inColumn, inRow];
   });
 }

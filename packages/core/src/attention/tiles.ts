@@ -1,6 +1,7 @@
-import { add, addN, concat, dispose, engine, grads, slice, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { add, addN, concat, dispose, engine, grads, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { onGpu } from '../shapes.js';
+import { slice } from '../slice.js';
 
 /**
  * The work of a tile in two steps: what can be made once of all that some images share, then, from some of their rows, these rows'

@@ -12,10 +12,18 @@ export interface BatchNorm {
    * (PyTorch refuses it): it takes the moving statistics, and leaves them as they are.
    */
   <T extends Tensor>(x: T, training: boolean): T;
-  /** What it does at inference, as a factor and an offset for each channel. */
-  folded(): ChannelAffine;
+  /**
+   * What it does, as a factor and an offset for each channel: at inference, or, given a batch's moments, in training, with an update of the moving
+   * statistics. Gradients flow to these moments: it is for values that never exist as a whole.
+   */
+  folded(batch?: BatchMoments): ChannelAffine;
   readonly gamma: Weight;
   readonly beta: Weight;
+}
+
+/** The moments of a batch, each over so many values. */
+export interface BatchMoments extends Moments {
+  readonly count: number;
 }
 
 export interface BatchNormOptions {
@@ -38,14 +46,22 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
   const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
   const movingVariance = weights.add('movingVariance', [channels], initializers.ones(), { trainable: false });
   const moving = (): Moments => ({ mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D });
+  const follow = ({ mean, variance, count }: BatchMoments): void => {
+    const step = (weight: Weight, batch: Tensor) => weight.write(add(mul(weight.read(), 1 - momentum), mul(batch, momentum)));
+    step(movingMean, mean);
+    step(movingVariance, mul(variance, count / (count - 1)));
+  };
   const apply = <T extends Tensor>(x: T, training: boolean): T => {
     const count = x.size / channelsOf(x);
     if (!training || count === 1) return batchNormInference(x, moving(), gamma.read(), beta.read(), epsilon);
     const moments = momentsOf(x);
-    const follow = (weight: Weight, batch: Tensor) => weight.write(add(mul(weight.read(), 1 - momentum), mul(batch, momentum)));
-    follow(movingMean, moments.mean);
-    follow(movingVariance, mul(moments.variance, count / (count - 1)));
+    follow({ ...moments, count });
     return batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon);
   };
-  return Object.assign(apply, { gamma, beta, folded: () => foldBatchNorm(moving(), gamma.read(), beta.read(), epsilon) });
+  const folded = (batch?: BatchMoments): ChannelAffine => {
+    const ofBatch = batch !== undefined && batch.count > 1;
+    if (ofBatch) follow(batch);
+    return foldBatchNorm(ofBatch ? batch : moving(), gamma.read(), beta.read(), epsilon);
+  };
+  return Object.assign(apply, { gamma, beta, folded });
 }

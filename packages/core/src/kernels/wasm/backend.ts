@@ -14,6 +14,7 @@ import { BlockError } from '../../errors.js';
 export interface WasmBackend {
   readonly wasm: {
     readonly asm?: { readonly memory?: WebAssembly.Memory };
+    readonly HEAPU8: Uint8Array;
     readonly _malloc: (bytes: number) => number;
     readonly _free: (at: number) => void;
     readonly tfjs: { disposeData(id: number): void };

@@ -1,0 +1,48 @@
+import { pad, reshape, tidy, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { differentiable } from '../gradient.js';
+import { slice } from '../slice.js';
+
+/**
+ * From values at distances to values at positions, by the skewing trick of Huang et al. 2018 (Music Transformer, section 3.4.1): the row of
+ * position i starts at its distance −i, which is at L − 1 − i. The adjoint of {@link unskew}.
+ *
+ * @param x `[lines, L, 2·L]`: for each of L positions its values at the distances −(L − 1) to L − 1, and one more value, which is not read
+ * @returns `[lines, L, L]`: for each position its values at the positions 0 to L − 1
+ */
+export function skew(x: Tensor3D): Tensor3D {
+  return differentiable([x], toPositions, (dy) => [toDistances(dy)]) as Tensor3D;
+}
+
+/**
+ * From values at positions to values at distances: the adjoint of {@link skew}.
+ *
+ * @param x `[lines, L, L]`
+ * @returns `[lines, L, 2·L]`, 0 at distances that lead out of the line, and last
+ */
+export function unskew(x: Tensor3D): Tensor3D {
+  return differentiable([x], toDistances, (dy) => [toPositions(dy)]) as Tensor3D;
+}
+
+// In rows of one value less, each row starts one value earlier.
+
+function toPositions(x: Tensor): Tensor {
+  const [lines, length] = x.shape as [number, number];
+  return tidy(() => {
+    const flat: Tensor2D = reshape(x, [lines, 2 * length * length]);
+    const rows: Tensor3D = reshape(slice(flat, [0, length - 1], [lines, length * (2 * length - 1)]), [lines, length, 2 * length - 1]);
+    return slice(rows, [0, 0, 0], [lines, length, length]);
+  });
+}
+
+function toDistances(x: Tensor): Tensor {
+  const [lines, length] = x.shape as [number, number];
+  return tidy(() => {
+    const rows = pad(x, [0, 0, length - 1].map(atEnd));
+    const flat: Tensor2D = reshape(rows, [lines, length * (2 * length - 1)]);
+    return reshape(pad(flat, [atEnd(0), [length - 1, 1]]), [lines, length, 2 * length]);
+  });
+}
+
+function atEnd(zeros: number): [number, number] {
+  return [0, zeros];
+}

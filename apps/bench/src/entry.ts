@@ -43,6 +43,11 @@ export interface BenchEntry {
   readonly shapes?: readonly MapShape[];
   /** The most bytes that the baseline holds at once at a shape, where that can be a lot; it is not run where it cannot fit. */
   readonly baselineBytes?: (shape: MapShape) => number;
+  /**
+   * How far the output may be from the baseline's, as a fraction of the largest value: more where rounding grows, as in a softmax of the large
+   * logits that random weights make. Default: 1e-4.
+   */
+  readonly tolerance?: number;
   /** Where it stands in the network that accuracy is measured with. */
   readonly slot: Slot;
   /** The layer in that network, whose maps have 16 to 64 channels. Default: `layer`. */

@@ -1,15 +1,16 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 
-/** How far an output may be from the baseline's, as a fraction of the larger of 1 and the baseline's largest value. */
-export const TOLERANCE = 1e-4;
+/** How far an output may be from the baseline's where nothing else is said. */
+const TOLERANCE = 1e-4;
 
 /**
  * Compares a block's output with its baseline's.
  *
+ * @param tolerance how far they may be from each other, as a fraction of the larger of 1 and the baseline's largest value
  * @returns the largest difference, as a fraction of the larger of 1 and the baseline's largest value
- * @throws where the shapes differ, a value is not finite, or the difference exceeds {@link TOLERANCE}
+ * @throws where the shapes differ, a value is not finite, or the difference exceeds the tolerance
  */
-export async function agreementOf(actual: Tensor, expected: Tensor): Promise<number> {
+export async function agreementOf(actual: Tensor, expected: Tensor, tolerance = TOLERANCE): Promise<number> {
   const shapes = [actual, expected].map(({ shape }) => `[${shape.join(', ')}]`);
   if (shapes[0] !== shapes[1]) throw new Error(`wrong output: its shape is ${shapes[0]}, the baseline's ${shapes[1]}`);
   const [a, b] = [await actual.data(), await expected.data()];
@@ -21,9 +22,9 @@ export async function agreementOf(actual: Tensor, expected: Tensor): Promise<num
     largest = Math.max(largest, Math.abs(b[i]));
     difference = Math.max(difference, Math.abs(a[i] - b[i]));
   }
-  if (difference > TOLERANCE * largest) {
+  if (difference > tolerance * largest) {
     throw new Error(
-      `wrong output: it differs from the baseline's by up to ${difference.toPrecision(3)}, where values reach ${largest.toPrecision(3)} and ${TOLERANCE} of that is allowed`,
+      `wrong output: it differs from the baseline's by up to ${difference.toPrecision(3)}, where values reach ${largest.toPrecision(3)} and ${tolerance} of that is allowed`,
     );
   }
   return difference / largest;

@@ -64,7 +64,7 @@ export async function measureLatency(match: Match, { timeMs, gauge, onProgress =
     return { ...summaryOf(samples), ...cost, baseline: match.baseline };
   }
   const baseline = runOf(match.baseline);
-  const difference = await differenceOf(subject, baseline);
+  const difference = await differenceOf(subject, baseline, match.tolerance);
   const paired = await takeSamples(subject, baseline, timeMs, onProgress);
   return {
     ...summaryOf(paired.subject),
@@ -78,10 +78,10 @@ function ownOutput(output: Tensor, input: Tensor): Tensor {
   return output === input ? clone(output) : output;
 }
 
-async function differenceOf(subject: Run, baseline: Run): Promise<number> {
+async function differenceOf(subject: Run, baseline: Run, tolerance: number | undefined): Promise<number> {
   const outputs = [subject(), baseline()] as const;
   try {
-    return await agreementOf(...outputs);
+    return await agreementOf(...outputs, tolerance);
   } finally {
     for (const output of outputs) output.dispose();
   }

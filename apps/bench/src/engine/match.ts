@@ -16,6 +16,8 @@ export interface Match {
   readonly input: Tensor;
   readonly subject: Forward;
   readonly baseline: Forward | Refusal;
+  /** How far the outputs may be from each other. Default: 1e-4. */
+  readonly tolerance?: number | undefined;
   /** Learned parameters, where there are any. */
   readonly params?: number;
   /** Multiply-adds of one forward. */
@@ -45,7 +47,8 @@ export async function matchOf(entry: BenchEntry, shape: MapShape): Promise<Match
   };
   const plain = tooLarge || (entry.baseline(weightReader(layer), layer) as (x: Tensor) => Tensor | Tensor[]);
   const baseline: Forward | Refusal = 'refused' in plain ? plain : (x) => joined(plain(x));
-  return { input: inputOf(shape), subject: (x) => joined(layer.apply(x) as Tensor | Tensor[]), baseline, ...layer.cost(shape) };
+  const subject: Forward = (x) => joined(layer.apply(x) as Tensor | Tensor[]);
+  return { input: inputOf(shape), subject, baseline, tolerance: entry.tolerance, ...layer.cost(shape) };
 }
 
 /** Several outputs as one, so that all of them are compared. */

@@ -1,8 +1,10 @@
 import { add, concat, expandDims, mul, reshape, slice, tidy, transpose, zeros } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import { linear, transposeLast } from '../matmul.js';
+import { differentiable } from '../gradient.js';
+import { linear, matMul, transposeLast } from '../matmul.js';
 import { channelAvgPool } from '../pooling/channel.js';
 import { stripAvgPool } from '../pooling/strip.js';
+import { skew, unskew } from './skew.js';
 
 /** The bias of attention among the positions of a plane: query i gives the key at row y, column x the bias rows[i, y] + columns[i, x]. */
 export interface PlaneBias {
@@ -28,30 +30,34 @@ export interface PlaneTables {
  * @param size H and W
  */
 export function relativeLogits(q: Tensor3D, [height, width]: readonly [height: number, width: number], tables: PlaneTables): PlaneBias {
-  const [batch, count] = q.shape;
+  const [batch, count, channels] = q.shape;
   const rows: Tensor3D = tidy(() => {
-    const products = reshape(productsWith(tables.height, q), [batch, height, width, 2 * height]);
-    const logits = skew(reshape(transpose(products, [0, 2, 1, 3]), [batch * width, height, 2 * height]));
-    return reshape(transpose(reshape(logits, [batch, width, height, height]), [0, 2, 1, 3]), [batch, count, height]);
+    const plane: Tensor4D = reshape(q, [batch, height, width, channels]);
+    const lines: Tensor3D = reshape(transpose(plane, [0, 2, 1, 3]), [batch * width, height, channels]);
+    const logits: Tensor4D = reshape(lineLogits(lines, tables.height), [batch, width, height, height]);
+    return reshape(transpose(logits, [0, 2, 1, 3]), [batch, count, height]);
   });
-  const columns: Tensor3D = tidy(() => {
-    const products = productsWith(tables.width, q);
-    return reshape(skew(reshape(products, [batch * height, width, 2 * width])), [batch, count, width]);
-  });
+  const columns: Tensor3D = tidy(() => reshape(lineLogits(reshape(q, [batch * height, width, channels]), tables.width), [batch, count, width]));
   return { rows, columns };
 }
 
-/** `[B, N, 2·L]` of a table `[2·L − 1, D]`, a zero last, which {@link skew} needs. */
-function productsWith(table: Tensor2D, q: Tensor3D): Tensor3D {
-  return linear(q, transposeLast(concat([table, zeros([1, table.shape[1]])])));
+/** The logits along lines, `[lines, L, D]` to `[lines, L, L]`. Their products with all 2·L − 1 distances are not kept for the gradient. */
+function lineLogits(q: Tensor3D, table: Tensor2D): Tensor3D {
+  return differentiable(
+    [q, table],
+    (q, table) => tidy(() => skew(linear(q as Tensor3D, transposeLast(withLast(table as Tensor2D))))),
+    (dy, [q, table]) => {
+      const [lines, length, channels] = q.shape;
+      const dProducts: Tensor2D = tidy(() => reshape(unskew(dy as Tensor3D), [lines * length, 2 * length]));
+      const dTable = matMul(transposeLast(dProducts), reshape(q, [lines * length, channels]));
+      return [reshape(matMul(dProducts, withLast(table as Tensor2D)), q.shape), slice(dTable, [0, 0], table.shape as [number, number])];
+    },
+  ) as Tensor3D;
 }
 
-/** From the products at distances, `[lines, L, 2·L]`, to those at positions, `[lines, L, L]`: row i starts at L − 1 − i. */
-function skew(x: Tensor3D): Tensor3D {
-  const [lines, length] = x.shape;
-  const flat: Tensor2D = reshape(x, [lines, 2 * length * length]);
-  const shifted: Tensor3D = reshape(slice(flat, [0, length - 1], [lines, length * (2 * length - 1)]), [lines, length, 2 * length - 1]);
-  return slice(shifted, [0, 0, 0], [lines, length, length]);
+/** A table with a distance more, which {@link skew} does not read. */
+function withLast(table: Tensor2D): Tensor2D {
+  return concat([table, zeros([1, table.shape[1]])]);
 }
 
 /** Adds a {@link PlaneBias}, as its two tensors, to scores `[B, N, H·W]`. */

@@ -28,6 +28,8 @@ export interface KnownWork {
   readonly gradient?: TileGradient;
   /** All of it at once, where a kernel does that in bounded memory. */
   readonly fused?: ((shared: Tensor[], rows: Tensor[]) => Tensor) | undefined;
+  /** Whether a tile must have all rows of its images. Default: false. */
+  readonly wholeImages?: boolean;
 }
 
 /**
@@ -40,9 +42,15 @@ export interface KnownWork {
  * @param f the work of a tile; it must not capture tensors that a gradient should flow to
  * @returns `[B, N, …]`
  */
-export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: TileFunction, { gradient, fused }: KnownWork = {}): Tensor {
+export function byTiles(
+  rows: Tensor[],
+  shared: Tensor[],
+  columns: number,
+  f: TileFunction,
+  { gradient, fused, wholeImages = false }: KnownWork = {},
+): Tensor {
   const [batch, count] = rows[0].shape;
-  const tiling = tilingFor(count, columns);
+  const tiling = tilingFor(count, columns, wholeImages);
   if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
   const forward = (rows: Tensor[], shared: Tensor[]) => (fused ? fused(shared, rows) : forwardByTiles(rows, shared, tiling, f));
@@ -53,8 +61,9 @@ export function byTiles(rows: Tensor[], shared: Tensor[], columns: number, f: Ti
   );
 }
 
-function tilingFor(count: number, columns: number): Tiling {
-  const rows = Math.max(LEAST_ROWS, Math.floor((onGpu() ? TILE_BYTES.gpu : TILE_BYTES.cpu) / (4 * columns)));
+function tilingFor(count: number, columns: number, wholeImages: boolean): Tiling {
+  const least = wholeImages ? count : LEAST_ROWS;
+  const rows = Math.max(least, Math.floor((onGpu() ? TILE_BYTES.gpu : TILE_BYTES.cpu) / (4 * columns)));
   return rows >= count ? { images: Math.floor(rows / count), rows: count } : { images: 1, rows };
 }
 

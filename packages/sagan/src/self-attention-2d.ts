@@ -103,10 +103,11 @@ export class SelfAttention2D extends Block<SelfAttention2DOptions> {
     const store = (training && !frozen) || this.options.inference === 'update';
     const q = rowsOf(this.query(x, store)); // [N, H·W, C̄]
     const k = rowsOf(this.pool(this.key(x, store))); // [N, H·W or H·W/4, C̄]
-    const v = rowsOf(this.pool(this.value(x, store)));
+    // Equation 3 weighs the result by gamma. Values are fewer, and all that follows is linear in them.
+    const v = mul<Tensor3D>(rowsOf(this.pool(this.value(x, store))), this.gamma.read());
     const context: Tensor4D = reshape(attend(q, k, v), [x.shape[0], x.shape[1], x.shape[2], v.shape[2]]);
     const o = this.out ? this.out(context, store) : context; // [N, H, W, C], equation 2
-    return add(mul(o, this.gamma.read()), x); // equation 3
+    return add(o, x);
   }
 
   override maps(x: Tensor4D, queries: readonly number[]): { query: Tensor3D } {

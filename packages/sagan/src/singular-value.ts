@@ -8,49 +8,46 @@ import { add, div, mul, reshape, sqrt, square, sub, sum, type Tensor, type Tenso
 
 const EPSILON = 1e-12;
 
-/** Estimates of a matrix's first singular vectors. */
-export interface SingularVectors {
+/** Estimates of a matrix's first singular vectors, and of the value that they belong to. */
+export interface Singular {
   /** `[columns, 1]` */
   readonly u: Tensor2D;
   /** `[1, rows]` */
   readonly v: Tensor2D;
+  /** v·matrix·u, `[1, 1]` */
+  readonly sigma: Tensor2D;
 }
 
 /**
- * Better estimates of the first singular vectors.
+ * Better estimates than u.
  *
  * @param matrix `[rows, columns]`
  * @param u `[columns, 1]`, of any length
  * @param iterations at least 1
  */
-export function iteratePower(matrix: Tensor2D, u: Tensor2D, iterations: number): SingularVectors {
+export function iteratePower(matrix: Tensor2D, u: Tensor2D, iterations: number): Singular {
   const v = unit<Tensor2D>(reshape(matMul(matrix, u), [1, -1]));
-  const next = { u: unit<Tensor2D>(reshape(matMul(v, matrix), [-1, 1])), v };
-  return iterations > 1 ? iteratePower(matrix, next.u, iterations - 1) : next;
+  const image = matMul(v, matrix); // [1, columns]
+  const next = unit<Tensor2D>(reshape(image, [-1, 1]));
+  return iterations > 1 ? iteratePower(matrix, next, iterations - 1) : { u: next, v, sigma: matMul(image, next) };
 }
 
-/** The matrix divided by σ = v·matrix·u. The gradient flows through σ and, where u and v were made from the matrix, through these. */
-export function divideBySigma(matrix: Tensor2D, vectors: SingularVectors): Tensor2D {
-  return div(matrix, sigma(matrix, vectors));
+/** The value that two vectors estimate. */
+export function singular(matrix: Tensor2D, u: Tensor2D, v: Tensor2D): Singular {
+  return { u, v, sigma: matMul(matMul(v, matrix), u) };
 }
 
-/** As {@link divideBySigma}, but u and v are constants to the gradient: that of σ is then v·uᵀ. */
-export function divideBySigmaOfConstants(matrix: Tensor2D, vectors: SingularVectors): Tensor2D {
-  const { u, v } = vectors;
+/**
+ * The matrix over σ. The gradient takes u and v for constants, so that that of σ is v·uᵀ; through `div(matrix, sigma)` it flows as far as σ
+ * was made from the matrix.
+ */
+export function divideBySigma(matrix: Tensor2D, { u, v, sigma }: Singular): Tensor2D {
   return differentiable(
     [matrix],
-    (matrix) => divideBySigma(matrix as Tensor2D, vectors),
-    (dy, [matrix], y, [u, v]) => {
-      const dSigma = mul(sum(mul(dy, y)), mul(transposeLast(v), transposeLast(u))); // [rows, columns]
-      return [div(sub(dy, dSigma), sigma(matrix as Tensor2D, { u, v } as SingularVectors))];
-    },
-    [u, v],
+    (matrix) => div(matrix, sigma),
+    (dy, _, y, [u, v, sigma]) => [div(sub(dy, mul(sum(mul(dy, y)), mul(transposeLast(v), transposeLast(u)))), sigma)],
+    [u, v, sigma],
   ) as Tensor2D;
-}
-
-/** `[1, 1]` */
-function sigma(matrix: Tensor2D, { u, v }: SingularVectors): Tensor2D {
-  return matMul(matMul(v, matrix), u);
 }
 
 function unit<T extends Tensor>(x: T): T {

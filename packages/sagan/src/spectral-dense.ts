@@ -1,7 +1,7 @@
 import { linear, type parts, type Weight, type WeightScope } from '@saccade/core';
-import { tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import { div, tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { divideBySigma, iteratePower } from './singular-value.js';
+import { iteratePower } from './singular-value.js';
 
 /** A linear map of the channels without bias, whose kernel is divided by its largest singular value. */
 export interface SpectralDense {
@@ -22,9 +22,9 @@ export function spectralDense(weights: WeightScope, inputs: number, units: numbe
   const apply = <T extends Tensor>(x: T, store: boolean): T =>
     tidy(() => {
       const matrix = kernel.read() as Tensor2D;
-      const vectors = iteratePower(matrix, u.read() as Tensor2D, iterations);
+      const { sigma, ...vectors } = iteratePower(matrix, u.read() as Tensor2D, iterations);
       if (store) u.write(vectors.u);
-      return linear(x, divideBySigma(matrix, vectors));
+      return linear(x, div(matrix, sigma));
     });
   return Object.assign(apply, { macs: (positions = 1) => positions * inputs * units });
 }

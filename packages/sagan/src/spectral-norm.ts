@@ -7,9 +7,9 @@
  * give the same outputs, but other gradients. With `inference: 'hold'` it is `torch.nn.utils.spectral_norm`.
  */
 import { BlockError, option, show, sizeOf, splitArgs, type LayerArgs, type Schema, type Weight } from '@saccade/core';
-import { reshape, serialization, tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import { div, reshape, serialization, tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
-import { divideBySigma, divideBySigmaOfConstants, iteratePower, type SingularVectors } from './singular-value.js';
+import { divideBySigma, iteratePower, singular, type Singular } from './singular-value.js';
 
 type Layer = layers.Layer;
 
@@ -157,14 +157,13 @@ export class SpectralNorm extends layers.Layer {
   private normalise(kernel: Tensor, training: boolean): Tensor {
     const { convention, inference, iterations } = this.options;
     const matrix = this.matrixOf(kernel);
-    const stored: SingularVectors = { u: this.u.read() as Tensor2D, v: this.v.read() as Tensor2D };
-    const vectors = training || inference !== 'hold' ? iteratePower(matrix, stored.u, iterations) : stored;
-    if (training || inference === 'update') this.store(vectors);
-    const divide = convention === 'pytorch' ? divideBySigmaOfConstants : divideBySigma;
-    return reshape(divide(matrix, vectors), kernel.shape);
+    const [u, v] = [this.u.read() as Tensor2D, this.v.read() as Tensor2D];
+    const largest = training || inference !== 'hold' ? iteratePower(matrix, u, iterations) : singular(matrix, u, v);
+    if (training || inference === 'update') this.store(largest);
+    return reshape(convention === 'pytorch' ? divideBySigma(matrix, largest) : div(matrix, largest.sigma), kernel.shape);
   }
 
-  private store({ u, v }: SingularVectors): void {
+  private store({ u, v }: Singular): void {
     this.u.write(u);
     this.v.write(v);
   }

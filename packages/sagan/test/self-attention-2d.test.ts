@@ -1,7 +1,7 @@
 import { useBackend } from '@saccade/backends';
 import { selfAttention2D, type SelfAttention2D } from '@saccade/sagan';
 import { fromSpectralNorm, fromTensorFlow, fromTorch } from '@saccade/sagan/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -139,16 +139,7 @@ test('training stores where the power iteration came to, and inference if told',
 // 6400 queries, and 1600 or 6400 keys: all pairs would take 39 or 156 MB, and twice that in training.
 test.each(['tensorflow', 'pytorch'] as const)('never holds the attention of all pairs: %s', async (form) => {
   await useBackend('wasm');
-  const layer = selfAttention2D({ form });
-  const x = random([1, 80, 80, 8]);
-  layer.build(x.shape);
-  const peak = async (f: () => void) => {
-    const before = tf.memory().numBytes;
-    const { peakBytes } = await tf.profile(() => tf.tidy(f));
-    return (peakBytes - before) / 2 ** 20;
-  };
-  const step = () => void tf.variableGrads(() => tf.mean<tf.Scalar>(layer.apply(x, { training: true }) as tf.Tensor));
-  const [forward, training] = [await peak(() => void layer.apply(x)), await peak(step)];
+  const { forward, training } = await peakMemory(selfAttention2D({ form }), random([1, 80, 80, 8]));
   await useBackend('cpu');
   expect(forward).toBeLessThan(5);
   expect(training).toBeLessThan(15);

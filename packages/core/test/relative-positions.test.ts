@@ -29,7 +29,7 @@ test('relativePositions attends by the distance from the query to the key', asyn
   const [rows, columns] = [products(weights.height, 3 - 1 - 2, 3), products(weights.width, 5 - 1 - 1, 5)];
   const bias = tf.reshape(tf.add(tf.reshape(rows, [2, 3, 1]), tf.reshape(columns, [2, 1, 5])), [2, 1, 15]);
   const weightsOfQuery = tf.softmax(tf.add(tf.matMul(query, k, false, true), tf.mul(bias, 2)));
-  await closeTo(positions.rows(q, k, [11]), weightsOfQuery as tf.Tensor3D);
+  await closeTo(positions.rows(q, k, [11]), weightsOfQuery);
   await closeTo(tf.slice(positions.attend(q, k, v), [0, 11, 0], [-1, 1, -1]), tf.matMul(weightsOfQuery, v));
 });
 

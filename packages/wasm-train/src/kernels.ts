@@ -5,6 +5,7 @@ import { conv2DBackpropInput } from './conv2d/input-gradient.js';
 import { depthwiseBackpropFilter } from './depthwise/filter-gradient.js';
 import { depthwiseBackpropInput } from './depthwise/input-gradient.js';
 import type { ConvAttrs } from './geometry.js';
+import { identity } from './identity.js';
 import { batchMatMul } from './mat-mul.js';
 import { avgPoolGrad } from './pooling/avg.js';
 import { maxPoolGrad } from './pooling/max.js';
@@ -48,4 +49,8 @@ export const FASTER: Readonly<Record<string, (original: KernelFunc) => Kernel>> 
     (original) =>
     (backend, { a, b }, attrs) =>
       batchMatMul(backend, a, b, attrs as MatMulAttrs, original),
+  Identity:
+    () =>
+    (backend, { x }) =>
+      identity(backend, x),
 };

@@ -65,7 +65,7 @@ test('a second copy changes nothing and says nothing', () => {
   cpSync(join(folder, '../dist'), copy, { recursive: true });
   writeFileSync(join(copy, 'package.json'), '{ "type": "module" }');
   const code = `
-    const kernels = ['Conv2DBackpropFilter', 'Conv2DBackpropInput', 'MaxPoolGrad', 'AvgPoolGrad', 'BatchMatMul', 'UnsortedSegmentSum'];
+    const kernels = ['Conv2DBackpropFilter', 'Conv2DBackpropInput', 'MaxPoolGrad', 'AvgPoolGrad', 'BatchMatMul', 'Identity', 'UnsortedSegmentSum'];
     const registered = () => [
       ...kernels.map((name) => tf.getKernel(name, 'wasm').kernelFunc),
       ...['Conv2D', 'DepthwiseConv2dNative'].map((name) => tf.getGradient(name).gradFunc),

@@ -11,7 +11,6 @@ import {
   BlockError,
   matMul,
   option,
-  parts,
   positionsOf,
   reducedChannels,
   showShape,
@@ -22,6 +21,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, reshape, softmax, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 
 export interface DoubleAttentionOptions {

@@ -16,7 +16,6 @@ import {
   localAvgPool,
   mergeHeads,
   option,
-  parts,
   reducedChannels,
   splitHeads,
   type BlockArgs,
@@ -24,6 +23,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, mul, reshape, split, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -12,7 +12,6 @@ import {
   globalAvgPool,
   jointLogits,
   option,
-  parts,
   reducedChannels,
   scale,
   type BlockArgs,
@@ -20,6 +19,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, relu, sigmoid, squeeze, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -15,7 +15,6 @@ import {
   BlockError,
   mergeHeads,
   option,
-  parts,
   splitHeads,
   type BlockArgs,
   type Schema,
@@ -23,6 +22,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { avgPool, mul, reshape, split, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -12,7 +12,6 @@ import {
   Block,
   BlockError,
   option,
-  parts,
   reducedChannels,
   showShape,
   type Activation,
@@ -21,6 +20,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { BottleneckSelfAttention, type BottleneckSelfAttentionOptions } from './bottleneck-self-attention.js';

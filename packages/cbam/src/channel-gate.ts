@@ -13,7 +13,6 @@ import {
   globalLpPool,
   globalMaxPool,
   option,
-  parts,
   reducedChannels,
   scale,
   type BlockArgs,
@@ -21,6 +20,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, reshape, sigmoid, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -6,18 +6,8 @@
  * Equals `SpatialGate` of the official code, github.com/Jongchan/attention-module, which deviates from the paper: the maximum comes before
  * the mean, and the convolution, which has no bias, is followed by a batch norm.
  */
-import {
-  Block,
-  channelAvgPool,
-  channelMaxPool,
-  convolvePlanes,
-  option,
-  parts,
-  scale,
-  type BlockArgs,
-  type Schema,
-  type WeightScope,
-} from '@saccade/core';
+import { Block, channelAvgPool, channelMaxPool, convolvePlanes, option, scale, type BlockArgs, type Schema, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { expandDims, sigmoid, squeeze, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

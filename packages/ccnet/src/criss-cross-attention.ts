@@ -11,7 +11,6 @@ import {
   crissCross,
   crissCrossRows,
   option,
-  parts,
   reducedChannels,
   type BlockArgs,
   type Schema,
@@ -19,6 +18,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, mul, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -11,13 +11,13 @@ import {
   Block,
   channelDropout,
   option,
-  parts,
   reducedChannels,
   type BlockArgs,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { crissCrossAttention, type CrissCrossAttention, type CrissCrossAttentionOptions } from './criss-cross-attention.js';
 

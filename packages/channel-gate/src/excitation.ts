@@ -1,4 +1,5 @@
-import { adaptiveKernelSize, attend, parts, reducedChannels, type Activation, type WeightScope } from '@saccade/core';
+import { adaptiveKernelSize, attend, reducedChannels, type Activation, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { reshape, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 
 /** One way to let the channels decide on each other's gates, with its weights. */

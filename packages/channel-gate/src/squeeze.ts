@@ -6,13 +6,13 @@ import {
   globalMaxPool,
   globalStdPool,
   matMul,
-  parts,
   positionsOf,
   positionWeightedPool,
   transposeLast,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, mul, relu, reshape, softmax, sub, sum, zeros, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -9,7 +9,6 @@ import {
   Block,
   hardSwish,
   option,
-  parts,
   reducedChannels,
   scale,
   stripAvgPool,
@@ -18,6 +17,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, expandDims, sigmoid, split, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

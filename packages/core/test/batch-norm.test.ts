@@ -1,4 +1,5 @@
-import { parts, WeightScope, type Weight } from '@saccade/core';
+import { WeightScope, type Weight } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { closeTo, onEachBackend, random } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { test } from 'vitest';

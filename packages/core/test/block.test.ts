@@ -8,7 +8,6 @@ import {
   GATES,
   globalAvgPool,
   option,
-  parts,
   scale,
   sizeOf,
   type Activation,
@@ -17,6 +16,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { closeTo, random, randomiseWeights } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';

@@ -1,4 +1,5 @@
-import { Block, describe as describeBlock, parts, type Shape, type WeightScope } from '@saccade/core';
+import { Block, describe as describeBlock, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { closeTo, onEachBackend, random, randomiseWeights } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';

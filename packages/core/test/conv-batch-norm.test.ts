@@ -1,4 +1,5 @@
-import { convolve, parts, WeightScope } from '@saccade/core';
+import { convolve, WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';

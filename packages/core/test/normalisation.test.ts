@@ -1,4 +1,5 @@
-import { batchNormInference, batchNormTraining, layerNorm, momentsOf, parts, WeightScope } from '@saccade/core';
+import { batchNormInference, batchNormTraining, layerNorm, momentsOf, WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { closeTo, onEachBackend, random } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-import { attend, parts, relativeLogits, WeightScope, type Weight } from '@saccade/core';
+import { attend, relativeLogits, WeightScope, type Weight } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { closeTo, onEachBackend, random } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-import { parts, type WeightScope } from '@saccade/core';
+import { type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { relu, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { ChannelAffinityAttention } from './channel-affinity-attention.js';
 import type { PositionAttention } from './position-attention.js';

@@ -6,7 +6,8 @@
  * Equals the authors' `DANetHead`. The paper has one output, of the sum of the two branches; in the code each branch has logits of its own
  * as well, and all three are trained.
  */
-import { Block, channelDropout, option, parts, reducedChannels, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, channelDropout, option, reducedChannels, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { Branch } from './branch.js';
 import { channelAffinityAttention, type ChannelAffinityAttention, type ChannelAffinityAttentionOptions } from './channel-affinity-attention.js';

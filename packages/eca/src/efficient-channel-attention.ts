@@ -13,7 +13,6 @@ import {
   GATES,
   globalAvgPool,
   option,
-  parts,
   scale,
   type BlockArgs,
   type Gate,
@@ -21,6 +20,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
 export interface EfficientChannelAttentionOptions {

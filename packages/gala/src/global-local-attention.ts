@@ -12,7 +12,6 @@ import {
   globalAvgPool,
   jointLogits,
   option,
-  parts,
   reducedChannels,
   scale,
   tanh,
@@ -23,6 +22,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, mul, relu, sigmoid, squeeze, zerosLike, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -8,18 +8,8 @@
  * pooling and fusions are those of its ablations. The last layer of each branch starts at zero: an added context changes nothing at the
  * start, and a multiplied one halves, sigmoid(0) being 1/2.
  */
-import {
-  Block,
-  globalAvgPool,
-  option,
-  parts,
-  reducedChannels,
-  scale,
-  type BlockArgs,
-  type Schema,
-  type Shape,
-  type WeightScope,
-} from '@saccade/core';
+import { Block, globalAvgPool, option, reducedChannels, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { sigmoid, type Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { addEverywhere } from './context.js';

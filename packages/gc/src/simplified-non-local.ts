@@ -7,7 +7,8 @@
  * Equals the authors' `ContextBlock(simple=True)` of DNL-Object-Detection. That code transforms every position and then pools; here, as in
  * the paper, the pooled context alone is transformed. The result is the same, since the attention does not depend on the query.
  */
-import { Block, parts, sizeOf, type BlockArgs, type Shape, type WeightScope } from '@saccade/core';
+import { Block, sizeOf, type BlockArgs, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { addEverywhere } from './context.js';

@@ -13,7 +13,6 @@ import {
   Block,
   GATES,
   option,
-  parts,
   reducedChannels,
   scaleNearest,
   type BlockArgs,
@@ -23,6 +22,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { relu, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { averages, halvings, wholeMap, type Extent, type Gather } from './gather.js';

@@ -1,4 +1,5 @@
-import { globalAvgPool, localAvgPool, parts, positionWeightedPool, type WeightScope } from '@saccade/core';
+import { globalAvgPool, localAvgPool, positionWeightedPool, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { relu, reshape, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
 
 /** How far around it a position gathers: a power of 2, or the whole map. */

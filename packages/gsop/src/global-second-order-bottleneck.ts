@@ -6,7 +6,8 @@
  * Equals `Bottleneck` of the official code, github.com/ZilinGao/Global-Second-order-Pooling-Convolutional-Networks, with attention '1', '2', '+'
  * or 'M', here `channel`, `position`, `sum` and `max`. Its '&', a learned concatenation, is left out.
  */
-import { Block, BlockError, convolvedSize, option, parts, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, BlockError, convolvedSize, option, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, maximum, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { globalSecondOrderPooling, type GlobalSecondOrderPooling, type GlobalSecondOrderPoolingOptions } from './global-second-order-pooling.js';
 import { positionSecondOrderPooling, type PositionSecondOrderPooling } from './position-second-order-pooling.js';

@@ -7,7 +7,8 @@
  * with its input. The paper has a leaky ReLU between the row-wise convolution and the last layer, the code has none: `leakyRelu: true` is the
  * paper's form. The code multiplies X·Î·Xᵀ with a P×P matrix Î; centring X first gives the same without it.
  */
-import { Block, convolvedSize, covariancePool, option, parts, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, convolvedSize, covariancePool, option, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { leakyRelu, relu, sigmoid, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { rowConv, VALUES_PER_ROW, type RowConv } from './row-conv.js';
 

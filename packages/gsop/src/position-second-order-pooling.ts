@@ -12,7 +12,6 @@ import {
   covariancePool,
   globalAvgPool,
   option,
-  parts,
   scale,
   transposeLast,
   type BlockArgs,
@@ -20,6 +19,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, avgPool, expandDims, mul, relu, reshape, sigmoid, type Rank, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { adaptiveAvgPool } from './adaptive-avg-pool.js';
 import { rowConv, VALUES_PER_ROW, type RowConv } from './row-conv.js';

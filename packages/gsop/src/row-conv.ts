@@ -1,4 +1,5 @@
-import { parts, type Weight, type WeightScope } from '@saccade/core';
+import { type Weight, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { fused, reshape, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 
 /** Values that each row of a covariance matrix is reduced to. */

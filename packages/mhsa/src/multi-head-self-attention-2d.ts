@@ -16,7 +16,6 @@ import {
   BlockError,
   mergeHeads,
   option,
-  parts,
   showShape,
   sinCosPositions,
   sinePositions,
@@ -28,6 +27,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, reshape, slice, zeros, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -15,7 +15,6 @@ import {
   Block,
   BlockError,
   option,
-  parts,
   reducedChannels,
   showShape,
   sizeOf,
@@ -25,6 +24,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, concat, maxPool, reshape, slice, type Rank, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { concatenations, products, softmaxOfProducts, type Pairwise } from './pairwise.js';

@@ -1,4 +1,5 @@
-import { ACTIVATIONS, parts, type WeightScope } from '@saccade/core';
+import { ACTIVATIONS, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 
 /** A convolution, batch norm and a leaky ReLU: the latter two are OCNet's activated batch norm. */

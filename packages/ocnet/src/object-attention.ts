@@ -1,4 +1,5 @@
-import { attend, attentionRows, parts, type WeightScope } from '@saccade/core';
+import { attend, attentionRows, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { concat, pad, reshape, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { activatedConv } from './activated-conv.js';

@@ -7,7 +7,8 @@
  * Also equals `AttentionModule_stage1`, `_stage2` and `_stage3` of tengshaofeng's PyTorch port with `pooling: 'pytorch'` and `extraSkips: true`,
  * and its `AttentionModule_pre` without the latter. The numbers of residual units are the paper's {p = 1, t = 2, r = 1}.
  */
-import { Block, option, parts, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, option, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, mul, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { hourglass, type Hourglass, type Pooling } from './hourglass.js';
 import { MASK_ATTENTION, type MaskAttention } from './mask-attention.js';

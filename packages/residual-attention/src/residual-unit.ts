@@ -8,7 +8,8 @@
  * PyTorch port. The stride is that of the 3×3 convolution, no convolution has a bias, and the projection has no batch norm of its own: it
  * reads what the first batch norm and ReLU give.
  */
-import { Block, convolvedSize, option, parts, reducedChannels, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, convolvedSize, option, reducedChannels, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 
 export interface ResidualUnitOptions {

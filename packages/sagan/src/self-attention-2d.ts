@@ -14,7 +14,6 @@ import {
   Block,
   BlockError,
   option,
-  parts,
   reducedChannels,
   show,
   showShape,
@@ -24,6 +23,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, maxPool, mul, reshape, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { spectralDense, type SpectralDense } from './spectral-dense.js';

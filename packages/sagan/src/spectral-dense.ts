@@ -1,4 +1,5 @@
-import { linear, type parts, type Weight, type WeightScope } from '@saccade/core';
+import { linear, type Weight, type WeightScope } from '@saccade/core';
+import type * as parts from '@saccade/core/parts';
 import { div, tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { iteratePower } from './singular-value.js';

@@ -7,7 +7,8 @@
  * Equals `SCBottleneck` of the official code, github.com/MCG-NKU/SCNet, together with the `downsample` that its networks give it: those of
  * SCNet-50 and 101 by default, those of their v1d forms with `averageDown` and `shortcut: 'pooledProjection'`.
  */
-import { Block, BlockError, option, parts, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, BlockError, option, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, avgPool, concat, div, ones, pad, relu, type Tensor4D } from '@tensorflow/tfjs-core';
 import { SelfCalibratedConv, type SelfCalibratedConvOptions } from './self-calibrated-conv.js';
 

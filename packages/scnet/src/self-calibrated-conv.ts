@@ -12,7 +12,6 @@ import {
   BlockError,
   convolvedSize,
   option,
-  parts,
   resizeBilinear,
   resizeNearest,
   type BlockArgs,
@@ -20,6 +19,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, avgPool, mul, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
 
 const UPSAMPLING = { nearest: resizeNearest, bilinear: resizeBilinear };

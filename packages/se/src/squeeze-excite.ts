@@ -11,7 +11,6 @@ import {
   GATES,
   globalAvgPool,
   option,
-  parts,
   reducedChannels,
   scale,
   type Activation,
@@ -21,6 +20,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
 export interface SqueezeExciteOptions {

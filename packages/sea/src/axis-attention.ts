@@ -1,15 +1,5 @@
-import {
-  ACTIVATIONS,
-  attend,
-  attentionRows,
-  matMul,
-  mergeHeads,
-  parts,
-  splitHeads,
-  type Activation,
-  type Weight,
-  type WeightScope,
-} from '@saccade/core';
+import { ACTIVATIONS, attend, attentionRows, matMul, mergeHeads, splitHeads, type Activation, type Weight, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, reshape, split, tensor2d, tidy, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -7,7 +7,8 @@
  * Equals `Block` of the official code, github.com/fudan-zvg/SeaFormer, without the dropout that all its networks leave at 0. Its activation is a
  * ReLU by the class's default, and a ReLU6, ours, in all networks. There is no normalisation before either branch.
  */
-import { ACTIVATIONS, Block, BlockError, option, parts, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { ACTIVATIONS, Block, BlockError, option, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, dropout, type Tensor4D } from '@tensorflow/tfjs-core';
 import { SqueezeAxialAttention, type SqueezeAxialAttentionOptions } from './squeeze-axial-attention.js';
 

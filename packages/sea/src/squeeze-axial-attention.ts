@@ -14,7 +14,6 @@ import {
   BlockError,
   hardSigmoid,
   option,
-  parts,
   stripAvgPool,
   type Activation,
   type BlockArgs,
@@ -22,6 +21,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, mul, slice, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { axisAttention, type AxisAttention } from './axis-attention.js';

@@ -11,13 +11,13 @@ import {
   BlockError,
   convolvedSize,
   option,
-  parts,
   type BlockArgs,
   type ConvolutionGeometry,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { SelectiveKernel, type SelectiveKernelOptions } from './selective-kernel.js';
 

@@ -13,7 +13,6 @@ import {
   convolvedSize,
   globalAvgPool,
   option,
-  parts,
   reducedChannels,
   scale,
   show,
@@ -23,6 +22,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, relu, reshape, softmax, split, unstack, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

@@ -14,7 +14,6 @@ import {
   convolvePlanes,
   differentiable,
   option,
-  parts,
   scale,
   stripAvgPool,
   stripMaxPool,
@@ -22,6 +21,7 @@ import {
   type Schema,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, expandDims, mul, sigmoid, squeeze, transpose, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 

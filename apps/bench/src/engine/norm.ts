@@ -1,4 +1,5 @@
-import { Block, parts, type Shape, type WeightScope } from '@saccade/core';
+import { Block, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
 /** Batch norm for the host network: TensorFlow.js's own layer takes half of a training step on a CPU. */

@@ -5,19 +5,8 @@
  *
  * Equals which official implementation; where paper and code differ, and which option chooses.
  */
-import {
-  Block,
-  GATES,
-  globalAvgPool,
-  option,
-  parts,
-  scale,
-  type BlockArgs,
-  type Gate,
-  type Schema,
-  type Shape,
-  type WeightScope,
-} from '@saccade/core';
+import { Block, GATES, globalAvgPool, option, scale, type BlockArgs, type Gate, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
 export interface TemplateBlockOptions {

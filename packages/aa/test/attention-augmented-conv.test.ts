@@ -3,7 +3,7 @@ import { attentionAugmentedConv, type AttentionAugmentedConv, type AttentionAugm
 import { fromTensorFlow } from '@saccade/aa/torch';
 import type { Cost } from '@saccade/core';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -111,16 +111,9 @@ test("starts as TensorFlow's layers do", () => {
 // 1600 positions and 8 heads: all pairs would take 82 MB.
 test('never holds the attention of all pairs', async () => {
   await useBackend('wasm');
-  const layer = attentionAugmentedConv({ keyChannels: 16 });
-  const x = random([1, 40, 40, 16]);
-  layer.build(x.shape);
-  const peak = async (f: () => void) => {
-    const before = tf.memory().numBytes;
-    const { peakBytes } = await tf.profile(() => tf.tidy(f));
-    return (peakBytes - before) / 2 ** 20;
-  };
-  expect(await peak(() => void layer.apply(x))).toBeLessThan(6);
-  expect(await peak(() => void tf.variableGrads(() => tf.mean<tf.Scalar>(layer.apply(x, { training: true }) as tf.Tensor)))).toBeLessThan(20);
+  const { forward, training } = await peakMemory(attentionAugmentedConv({ keyChannels: 16 }), random([1, 40, 40, 16]));
+  expect(forward).toBeLessThan(6);
+  expect(training).toBeLessThan(20);
 });
 
 testGoldens(path.join(folder, 'test/golden'), { aaconv: fromTensorFlow });

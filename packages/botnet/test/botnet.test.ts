@@ -1,3 +1,4 @@
+import { useBackend } from '@saccade/backends';
 import {
   bottleneckSelfAttention,
   bottleneckTransformerBlock,
@@ -9,7 +10,7 @@ import {
 import { fromTimm, fromTorch } from '@saccade/botnet/torch';
 import type { Block } from '@saccade/core';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
+import { closeTo, equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -65,17 +66,10 @@ describe('BottleneckSelfAttention', () => {
 
   // 1600 positions and 4 heads: all pairs would take 41 MB.
   test.each(['relative', 'absolute'] as const)('never holds the attention of all pairs, with %s positions', async (positions) => {
-    await tf.setBackend('wasm');
-    const layer = bottleneckSelfAttention({ positions });
-    const x = random([1, 40, 40, 8]);
-    layer.build(x.shape);
-    const peak = async (f: () => void) => {
-      const before = tf.memory().numBytes;
-      const { peakBytes } = await tf.profile(() => tf.tidy(f));
-      return (peakBytes - before) / 2 ** 20;
-    };
-    expect(await peak(() => void layer.apply(x))).toBeLessThan(6);
-    expect(await peak(() => void tf.variableGrads(() => tf.mean<tf.Scalar>(layer.apply(x, { training: true }) as tf.Tensor)))).toBeLessThan(20);
+    await useBackend('wasm');
+    const { forward, training } = await peakMemory(bottleneckSelfAttention({ positions }), random([1, 40, 40, 8]));
+    expect(forward).toBeLessThan(6);
+    expect(training).toBeLessThan(20);
   });
 });
 

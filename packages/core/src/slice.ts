@@ -9,8 +9,8 @@ import { sliceInPlace } from './kernels/wasm/slice.js';
  * @param begin where to begin, on each axis
  * @param size how much to take, on each axis
  */
-export function slice<T extends Tensor>(x: T, begin: readonly number[], size: readonly number[]): T {
-  if (getBackend() !== 'wasm') return nativeSlice(x, [...begin], [...size]);
+export function slice<T extends Tensor>(x: T, begin: number[], size: number[]): T {
+  if (getBackend() !== 'wasm') return nativeSlice(x, begin, size);
   return differentiable(
     [x],
     (x) => sliceInPlace(x, begin, size),

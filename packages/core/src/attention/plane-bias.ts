@@ -1,4 +1,4 @@
-import { add, concat, expandDims, mul, reshape, slice, tidy, transpose, zeros } from '@tensorflow/tfjs-core';
+import { add, expandDims, mul, reshape, tidy, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { linear, matMul, transposeLast } from '../matmul.js';
@@ -45,19 +45,14 @@ export function relativeLogits(q: Tensor3D, [height, width]: readonly [height: n
 function lineLogits(q: Tensor3D, table: Tensor2D): Tensor3D {
   return differentiable(
     [q, table],
-    (q, table) => tidy(() => skew(linear(q as Tensor3D, transposeLast(withLast(table as Tensor2D))))),
+    (q, table) => tidy(() => skew(linear(q as Tensor3D, transposeLast(table as Tensor2D)))),
     (dy, [q, table]) => {
       const [lines, length, channels] = q.shape;
-      const dProducts: Tensor2D = tidy(() => reshape(unskew(dy as Tensor3D), [lines * length, 2 * length]));
+      const dProducts: Tensor2D = tidy(() => reshape(unskew(dy as Tensor3D), [lines * length, 2 * length - 1]));
       const dTable = matMul(transposeLast(dProducts), reshape(q, [lines * length, channels]));
-      return [reshape(matMul(dProducts, withLast(table as Tensor2D)), q.shape), slice(dTable, [0, 0], table.shape as [number, number])];
+      return [reshape(matMul(dProducts, table as Tensor2D), q.shape), dTable];
     },
   ) as Tensor3D;
-}
-
-/** A table with a distance more, which {@link skew} does not read. */
-function withLast(table: Tensor2D): Tensor2D {
-  return concat([table, zeros([1, table.shape[1]])]);
 }
 
 /** Adds a {@link PlaneBias}, as its two tensors, to scores `[B, N, H·W]`. */

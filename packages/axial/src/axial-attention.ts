@@ -13,7 +13,6 @@ import {
   Block,
   BlockError,
   option,
-  parts,
   showShape,
   sizeOf,
   type BlockArgs,
@@ -22,6 +21,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { addN, reshape, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { addAlong } from './add-along.js';

@@ -7,7 +7,8 @@
  * Equals `AxialBlock` of github.com/csrhddlam/axial-deeplab, together with the `downsample` that its networks give it. There both axes have one
  * length; here each has its own.
  */
-import { Block, BlockError, option, parts, showShape, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, BlockError, option, showShape, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { positionSensitiveAxialAttention, type PositionSensitiveAxialAttention } from './position-sensitive-axial-attention.js';

@@ -12,7 +12,6 @@ import {
   BlockError,
   differentiable,
   option,
-  parts,
   showShape,
   sizeOf,
   type BlockArgs,
@@ -21,6 +20,7 @@ import {
   type Weight,
   type WeightScope,
 } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import { add, avgPool, clone, reshape, zerosLike } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';

@@ -8,10 +8,10 @@ import {
   sumOverPositions,
   transposeLast,
   unskew,
-  type parts,
   type TileFunction,
   type TileGradient,
 } from '@saccade/core';
+import type * as parts from '@saccade/core/parts';
 import {
   add,
   addN,

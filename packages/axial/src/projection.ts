@@ -1,4 +1,5 @@
-import { parts, type WeightScope } from '@saccade/core';
+import { type WeightScope } from '@saccade/core';
+import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
 /** A learned linear map of the channels, at every position alike, and batch normalisation of its output. */

@@ -54,7 +54,7 @@ export class SeaFormerBlock extends Block<SeaFormerBlockOptions> {
   override forward(x: Tensor4D, training: boolean): Tensor4D {
     const attended = add<Tensor4D>(x, this.dropped(this.attention.forward(x, training), training)); // [N, H, W, C]
     const mixed = this.mix(this.expand(attended, training)); // [N, H, W, C·mlpRatio]
-    const fed = this.reduce(ACTIVATIONS[this.options.activation](mixed) as Tensor4D, training);
+    const fed = this.reduce(ACTIVATIONS[this.options.activation](mixed), training);
     return add(attended, this.dropped(fed, training)); // [N, H, W, C]
   }
 

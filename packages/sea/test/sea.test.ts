@@ -193,7 +193,7 @@ function plainAttention(
   const along = (axis: 'row' | 'column') => {
     const mean = (x: tf.Tensor4D) => tf.mean<tf.Tensor3D>(x, axis === 'row' ? 2 : 1);
     const placed = (x: tf.Tensor4D, table: string) => tf.add(mean(x), interpolated(weight(`${axis}/${table}`), mean(x).shape[1]));
-    const perHead = (x: tf.Tensor) => tf.split<tf.Tensor3D>(x as tf.Tensor3D, heads, 2);
+    const perHead = (x: tf.Tensor) => tf.split<tf.Tensor3D>(x, heads, 2);
     const [qs, ks, vs] = [placed(q, 'queryPositions'), placed(k, 'keyPositions'), mean(v)].map(perHead);
     const maps = qs.map((query, head) => tf.softmax(tf.div(tf.matMul(query, ks[head], false, true), Math.sqrt(headChannels))));
     const attended = tf.concat(

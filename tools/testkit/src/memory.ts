@@ -11,7 +11,7 @@ export interface PeakMemory {
 
 /** What a layer takes on an input. */
 export async function peakMemory(layer: AnyBlock, x: tf.Tensor): Promise<PeakMemory> {
-  tf.dispose(layer.apply(x)); // so that it is built
+  tf.dispose(layer.apply(x) as tf.Tensor | tf.Tensor[]); // so that it is built
   const peak = async (f: () => void) => {
     const before = tf.memory().numBytes;
     const { peakBytes } = await tf.profile(() => tf.tidy(f));

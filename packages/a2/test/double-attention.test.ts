@@ -1,6 +1,6 @@
 import { doubleAttention, type DoubleAttention, type DoubleAttentionOptions } from '@saccade/a2';
 import { fromTorch } from '@saccade/a2/torch';
-import { equalsPlain, onEachBackend, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
+import { casesOn, equalsPlain, onEachBackend, testBlock, testGoldens, testReadme, type PlainResult } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -85,16 +85,18 @@ function plain(layer: DoubleAttention, x: tf.Tensor): PlainResult {
   return { y: layer.options.residual ? tf.add(x, y) : y, gather: tf.reshape(b, maps), distribute: tf.reshape(v, maps) };
 }
 
-onEachBackend(() => {
+onEachBackend((backend) => {
   // The products' order depends on which takes less work: each of these takes another.
-  test.each<[DoubleAttentionOptions, number[]]>([
-    [{ reconstruct: true, residual: true }, [2, 5, 3, 6]],
-    [{ valueChannels: 2, descriptors: 5, reconstruct: true }, [1, 2, 3, 4]],
-    [{ valueChannels: 4, descriptors: 3, residual: true }, [3, 2, 2, 3, 4]],
-    [{ reconstruct: true, residual: true }, [3, 1, 2, 10]],
-    [{ reduction: 3, valueChannels: 20, reconstruct: true }, [1, 3, 24]],
-    [{ reduction: 24 }, [2, 7, 5]],
-  ])('equals its definition: %j on %j', async (options, shape) => {
+  test.each<[DoubleAttentionOptions, number[]]>(
+    casesOn(backend, [
+      [{ reconstruct: true, residual: true }, [2, 5, 3, 6]],
+      [{ valueChannels: 2, descriptors: 5, reconstruct: true }, [1, 2, 3, 4]],
+      [{ valueChannels: 4, descriptors: 3, residual: true }, [3, 2, 2, 3, 4]],
+      [{ reconstruct: true, residual: true }, [3, 1, 2, 10]],
+      [{ reduction: 3, valueChannels: 20, reconstruct: true }, [1, 3, 24]],
+      [{ reduction: 24 }, [2, 7, 5]],
+    ]),
+  )('equals its definition: %j on %j', async (options, shape) => {
     await equalsPlain(doubleAttention(options), shape, plain);
   });
 });

@@ -1,7 +1,17 @@
 import { BAM, bam, type BAMOptions } from '@saccade/bam';
 import { fromTorch } from '@saccade/bam/torch';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { equalsPlain, onEachBackend, random, randomiseStatistics, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import {
+  casesOn,
+  equalsPlain,
+  onEachBackend,
+  random,
+  randomiseStatistics,
+  randomiseWeights,
+  testBlock,
+  testGoldens,
+  testReadme,
+} from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -42,12 +52,14 @@ testGoldens(path.join(folder, 'test/golden'), { bam: fromTorch });
 
 testReadme(folder);
 
-onEachBackend(() => {
-  test.each<[shape: number[], options: BAMOptions]>([
-    [[1, 9, 4, 19], { reduction: 4 }],
-    [[3, 2, 11, 8], { reduction: 2, hiddenLayers: 3, dilatedConvs: 3, dilation: 3, combine: 'sum' }],
-    [[1, 1, 1, 8], { reduction: 8, hiddenLayers: 0, dilatedConvs: 0 }],
-  ])('equals plain ops on %j with %j', async (shape, options) => {
+onEachBackend((backend) => {
+  test.each<[shape: number[], options: BAMOptions]>(
+    casesOn(backend, [
+      [[1, 9, 4, 19], { reduction: 4 }],
+      [[3, 2, 11, 8], { reduction: 2, hiddenLayers: 3, dilatedConvs: 3, dilation: 3, combine: 'sum' }],
+      [[1, 1, 1, 8], { reduction: 8, hiddenLayers: 0, dilatedConvs: 0 }],
+    ]),
+  )('equals plain ops on %j with %j', async (shape, options) => {
     await equalsPlain(bam(options), shape, plain);
   });
 

@@ -1,7 +1,7 @@
 import { CBAM, cbam, channelGate, spatialGate, type CBAMOptions } from '@saccade/cbam';
 import { channelGateFromTorch, fromTorch, spatialGateFromTorch } from '@saccade/cbam/torch';
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -50,13 +50,15 @@ describe('CBAM', () => {
 
   testGoldens(path.join(folder, 'test/golden'), { cbam: fromTorch });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: CBAMOptions]>([
-      [[1, 9, 4, 13], { reduction: 4 }],
-      [[3, 1, 1, 8], { reduction: 3, kernelSize: 5 }],
-      [[2, 6, 11, 48], { pools: ['lp', 'logSumExp'], kernelSize: 3 }],
-      [[3, 5, 3, 16], { reduction: 1, pools: ['logSumExp'], spatial: false }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: CBAMOptions]>(
+      casesOn(backend, [
+        [[1, 9, 4, 13], { reduction: 4 }],
+        [[3, 1, 1, 8], { reduction: 3, kernelSize: 5 }],
+        [[2, 6, 11, 48], { pools: ['lp', 'logSumExp'], kernelSize: 3 }],
+        [[3, 5, 3, 16], { reduction: 1, pools: ['logSumExp'], spatial: false }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(cbam(options), shape, plain);
     });
   });

@@ -1,7 +1,7 @@
 import { efficientChannelAttention, type EfficientChannelAttention, type EfficientChannelAttentionOptions } from '@saccade/eca';
 import { ecaModuleFromTorch, fromTorch } from '@saccade/eca/torch';
 import type { StateDict } from '@saccade/core/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -48,12 +48,14 @@ testBlock({
 
 testGoldens(path.join(folder, 'test/golden'), { eca: fromTorch });
 
-onEachBackend(() => {
-  test.each<[shape: number[], options: EfficientChannelAttentionOptions]>([
-    [[3, 4, 5, 64], {}],
-    [[1, 9, 4, 13], { kernelSize: 1 }],
-    [[2, 1, 1, 3], { kernelSize: 9, gate: 'hardSigmoid' }],
-  ])('equals plain ops on %j with %j', async (shape, options) => {
+onEachBackend((backend) => {
+  test.each<[shape: number[], options: EfficientChannelAttentionOptions]>(
+    casesOn(backend, [
+      [[3, 4, 5, 64], {}],
+      [[1, 9, 4, 13], { kernelSize: 1 }],
+      [[2, 1, 1, 3], { kernelSize: 9, gate: 'hardSigmoid' }],
+    ]),
+  )('equals plain ops on %j with %j', async (shape, options) => {
     await equalsPlain(efficientChannelAttention(options), shape, plain);
   });
 });

@@ -1,7 +1,7 @@
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 import { globalLocalAttention, type GlobalLocalAttention, type GlobalLocalAttentionOptions } from '@saccade/gala';
 import { fromTorch, type GlobalLocalAttentionArguments } from '@saccade/gala/torch';
-import { equalsPlain, onEachBackend, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, equalsPlain, onEachBackend, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -47,14 +47,16 @@ testGoldens(path.join(folder, 'test/golden'), { gala: fromTorch });
 
 testReadme(folder);
 
-onEachBackend(() => {
-  test.each<[shape: number[], options: GlobalLocalAttentionOptions]>([
-    [[1, 7, 4, 19], { reduction: 3, interaction: 'additive' }],
-    [[3, 2, 5, 8], { reduction: 2, interaction: 'multiplicative', useBias: false }],
-    [[2, 3, 4, 8], { form: 'release', interaction: 'additive' }],
-    [[2, 3, 4, 8], { form: 'release', interaction: 'multiplicative', extraConvs: 0, squash: 'tanh' }],
-    [[2, 3, 4, 8], { weighted: false, squash: 'sigmoid', extraConvs: 2, extraConvSize: 3 }],
-  ])('equals plain ops on %j with %j', async (shape, options) => {
+onEachBackend((backend) => {
+  test.each<[shape: number[], options: GlobalLocalAttentionOptions]>(
+    casesOn(backend, [
+      [[1, 7, 4, 19], { reduction: 3, interaction: 'additive' }],
+      [[3, 2, 5, 8], { reduction: 2, interaction: 'multiplicative', useBias: false }],
+      [[2, 3, 4, 8], { form: 'release', interaction: 'additive' }],
+      [[2, 3, 4, 8], { form: 'release', interaction: 'multiplicative', extraConvs: 0, squash: 'tanh' }],
+      [[2, 3, 4, 8], { weighted: false, squash: 'sigmoid', extraConvs: 2, extraConvSize: 3 }],
+    ]),
+  )('equals plain ops on %j with %j', async (shape, options) => {
     await equalsPlain(globalLocalAttention(options), shape, plain);
   });
 });

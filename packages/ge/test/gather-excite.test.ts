@@ -1,6 +1,6 @@
 import { gatherExcite, type GatherExcite, type GatherExciteOptions } from '@saccade/ge';
 import { fromTorch, type GatherExciteArguments } from '@saccade/ge/torch';
-import { closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -66,22 +66,24 @@ describe('of the whole map', () => {
 
 testGoldens(path.join(folder, 'test/golden'), { ge: fromTorch });
 
-onEachBackend(() => {
-  test.each<[shape: number[], options: GatherExciteOptions]>([
-    [[1, 6, 9, 13], {}],
-    [[3, 1, 1, 8], {}],
-    [[2, 9, 4, 5], { extent: 2 }],
-    [[1, 7, 13, 3], { extent: 4, gate: 'hardSigmoid' }],
-    [[3, 5, 17, 2], { extent: 8 }],
-    [[2, 5, 7, 9], { variant: 'theta' }],
-    [[1, 9, 6, 5], { variant: 'theta', extent: 2 }],
-    [[1, 11, 3, 7], { variant: 'theta', extent: 8 }],
-    [[3, 4, 5, 16], { variant: 'thetaPlus', reduction: 2 }],
-    [[2, 3, 7, 8], { variant: 'thetaPlus', reduction: 1, reluAfterGather: false }],
-    [[2, 7, 10, 6], { variant: 'thetaPlus', extent: 2, width: 4 }],
-    [[1, 8, 12, 16], { variant: 'thetaPlus', extent: 4, reduction: 2, reluAfterGather: true }],
-    [[3, 9, 14, 5], { variant: 'thetaPlus', extent: 8, width: 2 }],
-  ])('equals plain ops on %j with %j', async (shape, options) => {
+onEachBackend((backend) => {
+  test.each<[shape: number[], options: GatherExciteOptions]>(
+    casesOn(backend, [
+      [[1, 6, 9, 13], {}],
+      [[3, 1, 1, 8], {}],
+      [[2, 9, 4, 5], { extent: 2 }],
+      [[1, 7, 13, 3], { extent: 4, gate: 'hardSigmoid' }],
+      [[3, 5, 17, 2], { extent: 8 }],
+      [[2, 5, 7, 9], { variant: 'theta' }],
+      [[1, 9, 6, 5], { variant: 'theta', extent: 2 }],
+      [[1, 11, 3, 7], { variant: 'theta', extent: 8 }],
+      [[3, 4, 5, 16], { variant: 'thetaPlus', reduction: 2 }],
+      [[2, 3, 7, 8], { variant: 'thetaPlus', reduction: 1, reluAfterGather: false }],
+      [[2, 7, 10, 6], { variant: 'thetaPlus', extent: 2, width: 4 }],
+      [[1, 8, 12, 16], { variant: 'thetaPlus', extent: 4, reduction: 2, reluAfterGather: true }],
+      [[3, 9, 14, 5], { variant: 'thetaPlus', extent: 8, width: 2 }],
+    ]),
+  )('equals plain ops on %j with %j', async (shape, options) => {
     const layer = gatherExcite(options);
     layer.build(shape);
     randomiseWeights(layer);

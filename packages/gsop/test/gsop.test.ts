@@ -6,7 +6,7 @@ import {
   type GlobalSecondOrderBottleneckOptions,
 } from '@saccade/gsop';
 import { fromTorch, positionSecondOrderPoolingFromTorch } from '@saccade/gsop/torch';
-import { equalsPlain, onEachBackend, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, equalsPlain, onEachBackend, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -104,14 +104,14 @@ describe('GlobalSecondOrderBottleneck', () => {
     refusedInputs: [rank('GlobalSecondOrderBottleneck')],
   });
 
-  onEachBackend(() => {
+  onEachBackend((backend) => {
     const cases: [GlobalSecondOrderBottleneckOptions, number[]][] = [
       [{ attention: 'channel', width: 6, leakyRelu: true }, [2, 7, 5, 8]],
       [{ attention: 'position', width: 5 }, [1, 9, 6, 8]],
       [{ attention: 'sum', width: 66, stride: 2, reductionStride: 1 }, [3, 9, 21, 8]],
       [{ attention: 'max', width: 4, filters: 8, reductionStride: 3 }, [1, 16, 8, 5]],
     ];
-    test.each(cases)('equals the official code as it reads: %j on %j', async (options, shape) => {
+    test.each(casesOn(backend, cases))('equals the official code as it reads: %j on %j', async (options, shape) => {
       await equalsPlain(globalSecondOrderBottleneck(options), shape, plain);
     });
   });

@@ -1,6 +1,6 @@
 import { multiHeadSelfAttention2D, type MultiHeadSelfAttention2D, type MultiHeadSelfAttention2DOptions } from '@saccade/mhsa';
 import { fromTimm, fromTorch } from '@saccade/mhsa/torch';
-import { equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, equalsPlain, onEachBackend, peakMemory, type PlainResult, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import { useBackend } from '@saccade/backends';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
@@ -115,15 +115,17 @@ function plain(layer: MultiHeadSelfAttention2D, x: tf.Tensor4D): PlainResult {
   return { y: tf.reshape(project('out', joined), x.shape), query };
 }
 
-onEachBackend(() => {
-  test.each<[MultiHeadSelfAttention2DOptions, number[]]>([
-    [{ heads: 3, positions: 'none', useBias: false, useOutputBias: true }, [2, 3, 5, 9]],
-    [{ heads: 2, positions: 'sine', temperature: 20 }, [3, 4, 3, 8]],
-    [{ heads: 1, positions: 'sineNormalised', positionsAddedTo: 'all', temperature: 100 }, [1, 5, 3, 12]],
-    [{ heads: 2, positions: 'learned', useBias: false }, [2, 1, 6, 6]],
-    [{ heads: 4, headChannels: 3, positions: 'sinCos' }, [2, 3, 4, 8]],
-    [{ positions: 'sinCos', positionsAddedTo: 'all', useOutputBias: false }, [1, 2, 5, 16]],
-  ])('equals its definition: %j on %j', async (options, shape) => {
+onEachBackend((backend) => {
+  test.each<[MultiHeadSelfAttention2DOptions, number[]]>(
+    casesOn(backend, [
+      [{ heads: 3, positions: 'none', useBias: false, useOutputBias: true }, [2, 3, 5, 9]],
+      [{ heads: 2, positions: 'sine', temperature: 20 }, [3, 4, 3, 8]],
+      [{ heads: 1, positions: 'sineNormalised', positionsAddedTo: 'all', temperature: 100 }, [1, 5, 3, 12]],
+      [{ heads: 2, positions: 'learned', useBias: false }, [2, 1, 6, 6]],
+      [{ heads: 4, headChannels: 3, positions: 'sinCos' }, [2, 3, 4, 8]],
+      [{ positions: 'sinCos', positionsAddedTo: 'all', useOutputBias: false }, [1, 2, 5, 16]],
+    ]),
+  )('equals its definition: %j on %j', async (options, shape) => {
     await equalsPlain(multiHeadSelfAttention2D(options), shape, plain);
   });
 });

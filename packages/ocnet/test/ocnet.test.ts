@@ -13,6 +13,7 @@ import {
 } from '@saccade/ocnet';
 import { aspObjectContextFromTorch, baseObjectContextFromTorch, pyramidObjectContextFromTorch } from '@saccade/ocnet/torch';
 import {
+  casesOn,
   closeTo,
   equalsPlain,
   onEachBackend,
@@ -68,11 +69,13 @@ describe('BaseObjectContext', () => {
     ],
   });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: BaseObjectContextOptions]>([
-      [[3, 7, 5, 5], { sizes: [3, 1, 2], keyChannels: 1, valueChannels: 7 }],
-      [[2, 3, 4, 4], { sizes: [3], concatInput: false }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: BaseObjectContextOptions]>(
+      casesOn(backend, [
+        [[3, 7, 5, 5], { sizes: [3, 1, 2], keyChannels: 1, valueChannels: 7 }],
+        [[2, 3, 4, 4], { sizes: [3], concatInput: false }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(baseObjectContext(options), shape, plainBase);
     });
   });
@@ -129,11 +132,13 @@ describe('PyramidObjectContext', () => {
     ],
   });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: PyramidObjectContextOptions]>([
-      [[1, 8, 7, 4], {}],
-      [[2, 7, 3, 2], { sizes: [3, 2] }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: PyramidObjectContextOptions]>(
+      casesOn(backend, [
+        [[1, 8, 7, 4], {}],
+        [[2, 7, 3, 2], { sizes: [3, 2] }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(pyramidObjectContext(options), shape, plainPyramid);
     });
   });
@@ -179,11 +184,13 @@ describe('ASPObjectContext', () => {
     ],
   });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: ASPObjectContextOptions]>([
-      [[3, 5, 4, 3], { width: 4, dilations: [2, 3, 7] }],
-      [[1, 3, 7, 2], { width: 3, dilations: [1], sizes: [1, 3] }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: ASPObjectContextOptions]>(
+      casesOn(backend, [
+        [[3, 5, 4, 3], { width: 4, dilations: [2, 3, 7] }],
+        [[1, 3, 7, 2], { width: 3, dilations: [1], sizes: [1, 3] }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(aspObjectContext(options), shape, plainASP);
     });
   });

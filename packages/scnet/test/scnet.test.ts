@@ -8,7 +8,7 @@ import {
   type SelfCalibratedConvOptions,
 } from '@saccade/scnet';
 import { fromTorch } from '@saccade/scnet/torch';
-import { closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -43,13 +43,15 @@ describe('SelfCalibratedConv', () => {
   });
 
   onEachBackend((backend) => {
-    test.each<[shape: number[], options: SelfCalibratedConvOptions]>([
-      [[1, 4, 7, 4], {}],
-      [[3, 7, 8, 6], { poolingRate: 3, stride: 3, dilation: 2, groups: 3 }],
-      [[2, 9, 5, 6], { poolingRate: 2, stride: 2, dilation: 4 }],
-      [[1, 3, 3, 4], { poolingRate: 1, upsampling: 'bilinear', groups: 4 }],
-      [[2, 11, 6, 4], { upsampling: 'bilinear', stride: 2 }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+    test.each<[shape: number[], options: SelfCalibratedConvOptions]>(
+      casesOn(backend, [
+        [[1, 4, 7, 4], {}],
+        [[3, 7, 8, 6], { poolingRate: 3, stride: 3, dilation: 2, groups: 3 }],
+        [[2, 9, 5, 6], { poolingRate: 2, stride: 2, dilation: 4 }],
+        [[1, 3, 3, 4], { poolingRate: 1, upsampling: 'bilinear', groups: 4 }],
+        [[2, 11, 6, 4], { upsampling: 'bilinear', stride: 2 }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlainWithGradients(selfCalibratedConv(options), shape, (layer, x) => plainConv(weightsOf(layer), layer.options, x), backend);
     });
   });
@@ -89,13 +91,15 @@ describe('SelfCalibratedBottleneck', () => {
   });
 
   onEachBackend((backend) => {
-    test.each<[shape: number[], options: SelfCalibratedBottleneckOptions, shortcut: string]>([
-      [[1, 5, 9, 16], {}, 'identity'],
-      [[2, 7, 6, 16], { shortcut: 'projection', averageDown: true, bottleneckWidth: 64 }, 'projection'],
-      [[3, 6, 7, 8], { filters: 24, stride: 2, dilation: 2, groups: 3, poolingRate: 2 }, 'projection'],
-      [[1, 9, 7, 8], { filters: 16, stride: 2, averageDown: true, shortcut: 'pooledProjection', upsampling: 'bilinear' }, 'pooledProjection'],
-      [[2, 8, 11, 8], { stride: 3, averageDown: true, shortcut: 'pooledProjection', bottleneckWidth: 96 }, 'pooledProjection'],
-    ])('equals plain ops on %j with %j', async (shape, options, shortcut) => {
+    test.each<[shape: number[], options: SelfCalibratedBottleneckOptions, shortcut: string]>(
+      casesOn(backend, [
+        [[1, 5, 9, 16], {}, 'identity'],
+        [[2, 7, 6, 16], { shortcut: 'projection', averageDown: true, bottleneckWidth: 64 }, 'projection'],
+        [[3, 6, 7, 8], { filters: 24, stride: 2, dilation: 2, groups: 3, poolingRate: 2 }, 'projection'],
+        [[1, 9, 7, 8], { filters: 16, stride: 2, averageDown: true, shortcut: 'pooledProjection', upsampling: 'bilinear' }, 'pooledProjection'],
+        [[2, 8, 11, 8], { stride: 3, averageDown: true, shortcut: 'pooledProjection', bottleneckWidth: 96 }, 'pooledProjection'],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options, shortcut) => {
       await equalsPlainWithGradients(selfCalibratedBottleneck(options), shape, (layer, x) => plainBottleneck(layer, shortcut, x), backend);
     });
   });

@@ -1,7 +1,7 @@
 import { readSafetensors, type StateDict } from '@saccade/core/torch';
 import { selectiveKernel, selectiveKernelUnit, type SelectiveKernelOptions, type SelectiveKernelUnitOptions } from '@saccade/sk';
 import { fromTorch, selectiveKernelUnitFromTorch, type SelectiveKernelArguments } from '@saccade/sk/torch';
-import { equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, equalsPlain, onEachBackend, random, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -49,15 +49,17 @@ describe('SelectiveKernel', () => {
     ],
   });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: SelectiveKernelOptions]>([
-      [[1, 5, 8, 32], {}],
-      [[1, 9, 6, 8], { groups: 2, keep3x3: false, kernelSizes: [7, 3, 1], stride: 2 }],
-      [[2, 6, 7, 8], { groups: 4, stride: 3, filters: 4 }],
-      [[3, 7, 4, 6], { groups: 3, dilation: 2, kernelSizes: [5, 3], stride: 2 }],
-      [[1, 1, 1, 6], { groups: 1, splitInput: true, filters: 9, kernelSizes: [3, 3, 5] }],
-      [[2, 4, 3, 5], { groups: 5, kernelSizes: [7], width: 3 }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: SelectiveKernelOptions]>(
+      casesOn(backend, [
+        [[1, 5, 8, 32], {}],
+        [[1, 9, 6, 8], { groups: 2, keep3x3: false, kernelSizes: [7, 3, 1], stride: 2 }],
+        [[2, 6, 7, 8], { groups: 4, stride: 3, filters: 4 }],
+        [[3, 7, 4, 6], { groups: 3, dilation: 2, kernelSizes: [5, 3], stride: 2 }],
+        [[1, 1, 1, 6], { groups: 1, splitInput: true, filters: 9, kernelSizes: [3, 3, 5] }],
+        [[2, 4, 3, 5], { groups: 5, kernelSizes: [7], width: 3 }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(selectiveKernel(options), shape, (layer, x) => plain(x, readerOf(layer), layer.options));
     });
   });
@@ -94,11 +96,13 @@ describe('SelectiveKernelUnit', () => {
     ],
   });
 
-  onEachBackend(() => {
-    test.each<[shape: number[], options: SelectiveKernelUnitOptions]>([
-      [[1, 5, 4, 64], { groups: 4, bottleneckWidth: 8 }],
-      [[3, 6, 7, 6], { groups: 2, bottleneckWidth: 64, filters: 16, stride: 3, splitInput: true }],
-    ])('equals plain ops on %j with %j', async (shape, options) => {
+  onEachBackend((backend) => {
+    test.each<[shape: number[], options: SelectiveKernelUnitOptions]>(
+      casesOn(backend, [
+        [[1, 5, 4, 64], { groups: 4, bottleneckWidth: 8 }],
+        [[3, 6, 7, 6], { groups: 2, bottleneckWidth: 64, filters: 16, stride: 3, splitInput: true }],
+      ]),
+    )('equals plain ops on %j with %j', async (shape, options) => {
       await equalsPlain(selectiveKernelUnit(options), shape, (layer, x) => {
         const read = readerOf(layer);
         const { y, channel } = plain(tf.relu(plainConvNorm(x, read, 'reduce')), (name) => read(`convolution/${name}`), layer.options);

@@ -1,7 +1,7 @@
 import { tripletAttention, type TripletAttention, type TripletAttentionOptions } from '@saccade/triplet';
 import { fromTorch } from '@saccade/triplet/torch';
 import { readSafetensors } from '@saccade/core/torch';
-import { closeTo, equalsPlain, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, equalsPlain, onEachBackend, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -38,15 +38,17 @@ testBlock({
 
 testGoldens(path.join(folder, 'test/golden'), { triplet: fromTorch });
 
-onEachBackend(() => {
-  test.each<[shape: number[], options: TripletAttentionOptions]>([
-    [[1, 9, 4, 13], { kernelSize: 5 }],
-    [[3, 1, 1, 8], { kernelSize: 1, spatial: false }],
-    [[2, 6, 3, 5], { kernelSize: 3 }],
-    // Planes that wasm convolves eight columns at a time: [W, C] and [H, C].
-    [[1, 5, 22, 48], {}],
-    [[1, 22, 3, 48], { spatial: false }],
-  ])('equals plain ops on %j with %j', async (shape, options) => {
+onEachBackend((backend) => {
+  test.each<[shape: number[], options: TripletAttentionOptions]>(
+    casesOn(backend, [
+      [[1, 9, 4, 13], { kernelSize: 5 }],
+      [[3, 1, 1, 8], { kernelSize: 1, spatial: false }],
+      [[2, 6, 3, 5], { kernelSize: 3 }],
+      // Planes that wasm convolves eight columns at a time: [W, C] and [H, C].
+      [[1, 5, 22, 48], {}],
+      [[1, 22, 3, 48], { spatial: false }],
+    ]),
+  )('equals plain ops on %j with %j', async (shape, options) => {
     await equalsPlain(tripletAttention(options), shape, plain);
   });
 });

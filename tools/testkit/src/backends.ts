@@ -18,3 +18,11 @@ export function onEachBackend(tests: (backend: BackendName) => void): void {
     });
   }
 }
+
+/**
+ * Which of some cases a block is tested with on a backend: all; on a software WebGPU, where each is programs to compile and the goldens run, too, the
+ * first.
+ */
+export function casesOn<T>(backend: BackendName, cases: readonly T[]): T[] {
+  return cases.slice(0, backend === 'webgpu' ? 1 : undefined);
+}

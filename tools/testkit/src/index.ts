@@ -1,4 +1,4 @@
-export { onEachBackend } from './backends.ts';
+export { casesOn, onEachBackend } from './backends.ts';
 export { testBlock, type BlockTest } from './block.ts';
 export { testGoldens } from './goldens.ts';
 export { peakMemory, type PeakMemory } from './memory.ts';

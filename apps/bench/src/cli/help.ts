@@ -13,11 +13,11 @@ export const HELP = `saccade-bench compares visual attention blocks: how fast th
   --blocks A,B       only these, by the name of the block or of its package
   --shapes S,S       latency at these instead of the default shapes, e.g. 1x56x56x256,1x14x14x1024
   --epochs N         of each training (default 3)
-  --seeds N          trainings of each network; by default as many as the budget allows, 2 to 5
+  --seeds N          trainings of each network; by default as many as the budget allows, 1 to 5
   --data D           images for accuracy: "subset" (default), 3,000 images of Fashion-MNIST that come along, so that runs
                      take the same time everywhere; "debian", all 70,000 where Debian's dataset-fashion-mnist is
                      installed; or a folder with Fashion-MNIST's IDX files or CIFAR-10's binary batches
-  --budget SECONDS   how long the run should take (default: 300, up to 600 for many blocks). It decides how many samples
+  --budget SECONDS   how long the run should take (default: 300 for each dozen blocks). It decides how many samples
                      and seeds are taken, never what is measured. Trainings whose number is given are not cut short.
   --json FILE        where to write the results (default: a new file in results/)
 

@@ -81,9 +81,9 @@ export function failureRows({ failures }: Field, backend: BackendName): LatencyR
   return failures.map(({ package: name, error }) => ({ kind: 'latency', block: name, package: name, backend, shape: [], error }));
 }
 
-/** Five minutes for a dozen blocks and fewer, ten for two dozen and more. */
+/** Five minutes for a dozen blocks and fewer, and as much for each dozen more. */
 function defaultBudget(blocks: number): number {
-  return 300 * Math.min(2, Math.max(1, blocks / 12));
+  return 300 * Math.max(1, blocks / 12);
 }
 
 function choose({ participants }: Field, names: readonly string[] | undefined): Participant[] {

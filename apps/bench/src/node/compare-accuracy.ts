@@ -18,8 +18,8 @@ export interface AccuracyPlan {
 
 type Sample = NonNullable<AccuracyResult['samples']>[number];
 
-/** An interval needs two; more than five make it little narrower. */
-const [MIN_SEEDS, MAX_SEEDS] = [2, 5];
+/** More than five make an interval little narrower. */
+const MAX_SEEDS = 5;
 
 /**
  * Trains each network with one seed after the other, so that whenever the time is over all blocks have had the same seeds.
@@ -32,9 +32,9 @@ export async function* compareAccuracy(backend: BackendName, plan: AccuracyPlan,
   let networks = plan.subjects.map((subject) => ({ subject, samples: [] as Sample[] }));
   let trained = 0;
   const trainingMs = (fraction = 0) => (performance.now() - start) / (trained + fraction);
-  const roundsThatFit = (each: number) => Math.min(MAX_SEEDS, Math.max(MIN_SEEDS, Math.floor((wishedEnd - start) / (each * networks.length))));
+  const roundsThatFit = (each: number) => Math.min(MAX_SEEDS, Math.max(1, Math.floor((wishedEnd - start) / (each * networks.length))));
 
-  for (let seed = 1; networks.length > 0 && seed <= (seeds ?? (trained === 0 ? MIN_SEEDS : roundsThatFit(trainingMs()))); seed++) {
+  for (let seed = 1; networks.length > 0 && seed <= (seeds ?? (trained === 0 ? 1 : roundsThatFit(trainingMs()))); seed++) {
     const failed = new Set<unknown>();
     for (const [index, network] of networks.entries()) {
       const { subject, samples } = network;

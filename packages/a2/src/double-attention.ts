@@ -11,8 +11,8 @@ import {
   BlockError,
   matMul,
   option,
-  positionsOf,
   reducedChannels,
+  rowsOf,
   showShape,
   sizeOf,
   transposeLast,
@@ -151,10 +151,6 @@ function mix(weights: Tensor3D, x: Tensor3D, map?: parts.Dense): Tensor3D {
   const [channels, units] = map.kernel.read().shape;
   const mapFirst = map.macs(sources) + mixed * sources * units <= mixed * sources * channels + map.macs(mixed);
   return mapFirst ? matMul(weights, map(x)) : map(matMul(weights, x));
-}
-
-function rowsOf(x: Tensor): Tensor3D {
-  return reshape(x, [x.shape[0], positionsOf(x), x.shape[x.rank - 1]]);
 }
 
 /** A {@link DoubleAttention} layer. */

@@ -1,4 +1,4 @@
-import { add, getBackend, reshape, tile, zerosLike, type Tensor } from '@tensorflow/tfjs-core';
+import { add, getBackend, reshape, tile, zerosLike, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 
 /** Sizes of a tensor's axes; null where any size is allowed. */
 export type Shape = readonly (number | null)[];
@@ -16,6 +16,11 @@ export function channelsOf(x: Tensor): number {
 /** The number of positions of a feature map `[N, …positions, C]`. */
 export function positionsOf(x: Tensor): number {
   return sizeOf(x.shape.slice(1, -1));
+}
+
+/** A feature map `[N, …positions, C]` as a row of channels for each of its P positions, `[N, P, C]`. */
+export function rowsOf(x: Tensor): Tensor3D {
+  return reshape(x, [x.shape[0], positionsOf(x), channelsOf(x)]);
 }
 
 /** `values`, of x's rank, repeated along their axes of size 1 to x's shape. */

@@ -12,6 +12,7 @@ import {
   Block,
   option,
   reducedChannels,
+  rowsOf,
   type BlockArgs,
   type Schema,
   type Shape,
@@ -19,7 +20,7 @@ import {
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, mul, reshape, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, mul, reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface PositionAttentionOptions {
@@ -76,11 +77,6 @@ export class PositionAttention extends Block<PositionAttentionOptions> {
 }
 
 // [N, H, W, C] → [N, H·W, C]
-function rowsOf(x: Tensor4D): Tensor3D {
-  const [batch, height, width, channels] = x.shape;
-  return reshape(x, [batch, height * width, channels]);
-}
-
 /** A {@link PositionAttention} layer. */
 export function positionAttention(options?: BlockArgs<PositionAttentionOptions>): PositionAttention {
   return new PositionAttention(options);

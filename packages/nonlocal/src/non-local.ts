@@ -16,6 +16,7 @@ import {
   BlockError,
   option,
   reducedChannels,
+  rowsOf,
   showShape,
   sizeOf,
   type BlockArgs,
@@ -231,10 +232,6 @@ function pool(x: Tensor): Tensor {
   const frames = reshape<Rank.R4>(x, [-1, height, width, channels]);
   const pooled = maxPool(frames, [Math.min(height, 2), 2], [Math.min(height, 2), 2], 'valid');
   return reshape(pooled, [x.shape[0], -1, channels]);
-}
-
-function rowsOf(x: Tensor): Tensor3D {
-  return reshape(x, [x.shape[0], -1, x.shape[x.rank - 1]]);
 }
 
 // [N·groups, rows, D] → [N, rows, D]

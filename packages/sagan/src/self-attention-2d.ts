@@ -15,6 +15,7 @@ import {
   BlockError,
   option,
   reducedChannels,
+  rowsOf,
   show,
   showShape,
   type BlockArgs,
@@ -146,10 +147,6 @@ export class SelfAttention2D extends Block<SelfAttention2DOptions> {
   private pool(x: Tensor4D): Tensor4D {
     return this.pools ? maxPool(x, 2, 2, 'valid') : x;
   }
-}
-
-function rowsOf(x: Tensor4D): Tensor3D {
-  return reshape(x, [x.shape[0], -1, x.shape[3]]);
 }
 
 /** A {@link SelfAttention2D} layer. */

@@ -1,7 +1,7 @@
 import { getBackend, matMul, mul, reshape, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { linear } from '../matmul.js';
-import { channelsOf, positionsOf } from '../shapes.js';
+import { channelsOf, positionsOf, rowsOf } from '../shapes.js';
 import { globalAvgPool } from './global.js';
 
 /**
@@ -13,17 +13,16 @@ import { globalAvgPool } from './global.js';
  */
 export function attentionPool(x: Tensor, attention: Tensor2D): Tensor2D {
   const positions = positionsOf(x);
-  const rows = (x: Tensor): Tensor3D => reshape(x, [x.shape[0], positions, channelsOf(x)]);
   return differentiable(
     [x, attention],
     (x, attention) => {
-      if (getBackend() === 'webgpu') return reshape(matMul(reshape(attention, [-1, 1, positions]), rows(x)), [-1, channelsOf(x)]);
+      if (getBackend() === 'webgpu') return reshape(matMul(reshape(attention, [-1, 1, positions]), rowsOf(x)), [-1, channelsOf(x)]);
       // The product would copy all of x into XNNPACK's packed layout, for one row.
-      return mul(globalAvgPool(mul(rows(x), reshape(attention, [-1, positions, 1]))), positions);
+      return mul(globalAvgPool(mul(rowsOf(x), reshape(attention, [-1, positions, 1]))), positions);
     },
     (dy, [x, attention]) => [
       reshape(mul(reshape(attention, [-1, positions, 1]), reshape(dy, [-1, 1, channelsOf(x)])), x.shape),
-      dotEach(rows(x), dy as Tensor2D),
+      dotEach(rowsOf(x), dy as Tensor2D),
     ],
   ) as Tensor2D;
 }

@@ -1,7 +1,7 @@
 import { add, expandDims, mul, reshape, sub, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
-import { channelsOf, positionsOf } from '../shapes.js';
+import { positionsOf, rowsOf } from '../shapes.js';
 import { globalAvgPool } from './global.js';
 import { gramMatrix } from './gram.js';
 
@@ -22,6 +22,6 @@ export function covariancePool(x: Tensor): Tensor3D {
 
 // [N, P, C]. E[xxᵀ] − μμᵀ would need no such pass, but cancels where means are large.
 function centred(x: Tensor): Tensor3D {
-  const rows: Tensor3D = reshape(x, [-1, positionsOf(x), channelsOf(x)]);
+  const rows = rowsOf(x);
   return sub(rows, expandDims(globalAvgPool(rows), 1));
 }

@@ -1,7 +1,7 @@
 import { add, reshape, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { matMul, transposeLast } from '../matmul.js';
-import { channelsOf, positionsOf } from '../shapes.js';
+import { rowsOf } from '../shapes.js';
 
 /**
  * The products of the channels with each other, Σ x·xᵀ over all positions, of each image by itself: its Gram matrix.
@@ -15,9 +15,4 @@ export function gramMatrix(x: Tensor): Tensor3D {
     (x) => matMul(transposeLast(rowsOf(x)), rowsOf(x)),
     (dy, [x]) => [reshape(matMul(rowsOf(x), add(dy, transposeLast(dy))), x.shape)],
   ) as Tensor3D;
-}
-
-// [N, P, C]
-function rowsOf(x: Tensor): Tensor3D {
-  return reshape(x, [-1, positionsOf(x), channelsOf(x)]);
 }

@@ -32,9 +32,9 @@ const provenance = z.object({
   score: json(z.number().min(0).max(1)),
   /** Learned parameters of the whole network. */
   params: json(count),
-  /** Of the images that it takes: height, width, channels. */
-  imageShape: json(z.tuple([count, count, count])),
-  /** What pixels (0 to 255) were normalised by, for each channel: it takes (pixel − mean) / deviation. */
+  /** The form of the images that the task is made from: what the network is built for. */
+  images: json(z.object({ height: count, width: count, channels: count, classes: count })),
+  /** Of the training pixels, 0 to 255, for each channel: the network takes (pixel − mean) / deviation. */
   mean: json(perChannel),
   deviation: json(perChannel),
   /** What it was trained on. */

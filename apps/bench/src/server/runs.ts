@@ -1,5 +1,4 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { checkRun, type Run } from '../report/schema.ts';
 import { RunFolder } from './run-folder.ts';
@@ -21,7 +20,7 @@ export function runRoutes(dir: string): Hono {
     if (!run) throw new HTTPException(404, { message: 'There is no such run. GET /api/runs lists those there are.' });
     return c.json(run);
   });
-  app.post('/', jsonOnly, bodyLimit({ maxSize: MAX_UPLOAD_MIB * 2 ** 20, onError: tooLarge }), async (c) => {
+  app.post('/', jsonOnly, boundedOnly, async (c) => {
     const run = await uploadedRun(c);
     if (uploads >= MAX_UPLOADS)
       throw new HTTPException(429, { message: `This server has taken ${MAX_UPLOADS} runs and takes no more. Start it again to send others.` });
@@ -31,16 +30,23 @@ export function runRoutes(dir: string): Hono {
   return app;
 }
 
-function tooLarge(c: Context): never {
-  // The rest of it is not read, so that nothing else can come by this connection.
-  c.header('Connection', 'close');
-  throw new HTTPException(413, { message: `The upload is larger than ${MAX_UPLOAD_MIB} MiB. Send one run, as the page made it.` });
-}
-
 const jsonOnly: MiddlewareHandler = async (c, next) => {
   const type = c.req.header('content-type') ?? '';
   if (type.split(';')[0].trim().toLowerCase() !== 'application/json')
     throw new HTTPException(415, { message: `The upload is of the type "${type}". Send a run as application/json.` });
+  await next();
+};
+
+/** HTTP ends a body at the length that its header tells: with this checked, nothing is read beyond the limit. */
+const boundedOnly: MiddlewareHandler = async (c, next) => {
+  const length = c.req.header('content-length');
+  if (length === undefined) {
+    // Its end is unknown, so that no other request can follow on the connection.
+    c.header('Connection', 'close');
+    throw new HTTPException(411, { message: 'The upload does not tell its length. Send it with Content-Length, not in chunks.' });
+  }
+  if (Number(length) > MAX_UPLOAD_MIB * 2 ** 20)
+    throw new HTTPException(413, { message: `The upload is larger than ${MAX_UPLOAD_MIB} MiB. Send one run, as the page made it.` });
   await next();
 };
 

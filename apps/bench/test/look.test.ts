@@ -7,6 +7,7 @@ import { useBackend } from '@saccade/backends';
 import {
   add,
   argMax,
+  cast,
   concat,
   div,
   eye,
@@ -227,7 +228,7 @@ describe('maps', () => {
 
   it('of loops are put together from the last to the first', async () => {
     // On a map of one row, each position attends to one of it: to the next in the first loop; the first two to each other in the second.
-    const rows = (targets: number[]) => concat([zeros([1, 3, 1]), reshape(oneHot(tensor1d(targets, 'int32'), 3, 1, 0, 'float32'), [1, 3, 3])], 2);
+    const rows = (targets: number[]) => concat([zeros([1, 3, 1]), cast(reshape(oneHot(tensor1d(targets, 'int32'), 3), [1, 3, 3]), 'float32')], 2);
     const layer = {
       getConfig: () => ({ recurrence: 2 }),
       attentionMaps: () => ({ query: rows([1, 2, 0]), query1: rows([1, 0, 2]) }),

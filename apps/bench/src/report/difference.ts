@@ -60,7 +60,6 @@ type Timed = LatencyResult & { medianMs: number };
 type Trained = AccuracyResult & { accuracyMean: number };
 
 function latencyDifference(a: Timed, b: Timed): LatencyDifference {
-  const bothRatios = a.ratio !== undefined && b.ratio !== undefined;
   return {
     block: a.block,
     shape: shapeName(a.shape),
@@ -69,7 +68,10 @@ function latencyDifference(a: Timed, b: Timed): LatencyDifference {
       second: b.medianMs,
       verdict: verdictOf(medianCi95(a.samples ?? []), medianCi95(b.samples ?? []), 'lower'),
     },
-    timesFaster: bothRatios ? { first: a.ratio, second: b.ratio, verdict: verdictOf(ratioCi95(a), ratioCi95(b), 'higher') } : null,
+    timesFaster:
+      a.ratio !== undefined && b.ratio !== undefined
+        ? { first: a.ratio, second: b.ratio, verdict: verdictOf(ratioCi95(a), ratioCi95(b), 'higher') }
+        : null,
   };
 }
 

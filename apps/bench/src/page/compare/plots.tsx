@@ -1,0 +1,378 @@
+import * as Plot from '@observablehq/plot';
+import { useMemo } from 'preact/hooks';
+import { significant } from '../../report/format.ts';
+import { against, shown } from '../state.ts';
+import { Chart, labels, logAxis, NARROW } from './chart.tsx';
+import { shape, task } from './selection.ts';
+import { accuracyWithout, growth, measuredAt, sizedTimes, tradeoffs, type Measured, type Series, type SizedTime, type Tradeoff } from './series.ts';
+
+/** Colours of blocks, told apart in light and in dark. */
+const BLOCK_COLORS = Array.from({ length: 8 }, (_, i) => `var(--block-${i + 1})`);
+const ROW = { wide: 24, narrow: 40 };
+
+/** The plots of the run that is shown, with the one that it is compared with. */
+export function Plots() {
+  const series = useSeries();
+  return (
+    <section class="plots">
+      <h2>Plots</h2>
+      {series.length > 1 && (
+        <p>
+          <span class="swatch A" aria-hidden="true" /> A <span class="swatch B" aria-hidden="true" /> B
+        </p>
+      )}
+      {shape.value && task.value && <TradeoffPlot series={series} shape={shape.value} task={task.value} />}
+      {shape.value && <GrowthPlot series={series} />}
+      {shape.value && <RatioPlot series={series} shape={shape.value} />}
+      {shape.value && <SpreadPlot series={series} shape={shape.value} />}
+    </section>
+  );
+}
+
+interface PlotProps {
+  readonly series: readonly Series[];
+  readonly shape: string;
+}
+
+function useSeries(): readonly Series[] {
+  const [a, b] = [shown.value?.run, against.value?.run];
+  return useMemo(
+    () => [...(a ? [{ name: 'A' as const, run: a, color: 'var(--a)' }] : []), ...(b ? [{ name: 'B' as const, run: b, color: 'var(--b)' }] : [])],
+    [a, b],
+  );
+}
+
+function TradeoffPlot({ series, shape, task }: PlotProps & { task: string }) {
+  const points = useMemo(() => series.flatMap((one) => tradeoffs(one, shape, task)), [series, shape, task]);
+  const draw = useMemo(() => (width: number) => drawTradeoff(points, series, shape, task, width), [points, series, shape, task]);
+  if (points.length === 0)
+    return (
+      <p class="quiet">
+        Latency against accuracy: no block has both, at {shape} and on {task}.
+      </p>
+    );
+  const fronts = series.map(({ name }) => {
+    const front = points.filter((point) => point.series.name === name && point.onFront);
+    const list = front.map(({ block, ms, accuracy }) => `${block} (${significant(ms)} ms, ${accuracy.toFixed(1)} %)`).join(', ');
+    return front.length > 0 ? `${series.length > 1 ? `${name}: ` : ''}${list}.` : '';
+  });
+  return (
+    <Chart
+      title={`Latency against accuracy on ${task}, at ${shape}`}
+      summary={`On the Pareto front, where no other block is faster and more accurate: ${fronts.join(' ')} Vertical lines are 95 % intervals over seeds.`}
+      draw={draw}
+    />
+  );
+}
+
+function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], shape: string, task: string, width: number): Element {
+  const plain = series.flatMap(({ run, color }) => {
+    const accuracy = accuracyWithout(run, task);
+    return accuracy === null ? [] : [{ accuracy, color }];
+  });
+  const marginRight = width < NARROW ? 84 : 130;
+  const color = (point: Tradeoff) => point.series.color;
+  // Names on the front have the first choice of a place.
+  const named = points.filter(({ onFront }) => onFront).concat(points.length <= 20 ? points.filter(({ onFront }) => !onFront) : []);
+  return Plot.plot({
+    width,
+    height: Math.max(300, Math.min(440, width * 0.62)),
+    marginRight,
+    marginBottom: 42,
+    x: {
+      ...logAxis(
+        points.map(({ ms }) => ms),
+        width - marginRight,
+      ),
+      label: 'milliseconds a forward, less is better →',
+    },
+    y: { label: '↑ test accuracy, %', nice: true, grid: true },
+    marks: [
+      Plot.ruleY(plain, { y: 'accuracy', stroke: 'color', strokeDasharray: '2 4' }),
+      Plot.text(plain.slice(0, 1), { y: 'accuracy', frameAnchor: 'right', text: () => 'no block', textAnchor: 'start', dx: 6, fill: 'var(--quiet)' }),
+      Plot.ruleX(points, { x: 'ms', y1: 'low', y2: 'high', stroke: color, strokeOpacity: 0.35 }),
+      ...series.map((one) =>
+        Plot.line(
+          points.filter((point) => point.series === one && point.onFront),
+          { x: 'ms', y: 'accuracy', stroke: one.color, strokeWidth: 1.5, curve: 'step-after' },
+        ),
+      ),
+      Plot.dot(points, {
+        x: 'ms',
+        y: 'accuracy',
+        stroke: color,
+        fill: (point: Tradeoff) => (point.onFront ? point.series.color : 'var(--paper)'),
+        r: 4,
+      }),
+      labels(named, { x: 'ms', y: 'accuracy', text: 'block', fill: 'currentColor', size: width < NARROW ? 10 : 11 }),
+      tip(points, {
+        x: 'ms',
+        y: 'accuracy',
+        title: (point: Tradeoff) =>
+          `${nameOf(point, series)}\n${significant(point.ms)} ms at ${shape}\n${point.accuracy.toFixed(1)} %${point.high > point.low ? ` (${point.low.toFixed(1)}–${point.high.toFixed(1)})` : ''}`,
+      }),
+    ],
+  });
+}
+
+function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
+  const times = useMemo(() => linesOf(series), [series]);
+  const draw = useMemo(() => (width: number) => drawGrowth(times.lines, series, width), [times, series]);
+  if (times.lines.length === 0) {
+    return <p class="quiet">Latency against map size: no block was timed at two sizes. Choose the shapes “Growing map” to see how time grows.</p>;
+  }
+  const exponents = times.lines
+    .filter((line) => line[0].series.name === 'A')
+    .map((line) => `${line[0].block} N^${growth(line)!.toFixed(2)}`)
+    .join(', ');
+  return (
+    <Chart
+      title="Latency against map size"
+      summary={
+        times.sameChannels
+          ? `Both axes are logarithmic: what grows with N, the number of positions, has the slope of the line N; what attends among all pairs comes near N². Fitted: ${exponents}.`
+          : 'Both axes are logarithmic. Channels change along with the maps, so that slopes do not show what N alone does: choose the shapes “Growing map” for that.'
+      }
+      draw={draw}
+    />
+  );
+}
+
+/** Each block's times by size: where it was timed at several sizes with the same channels those, and else all. */
+function linesOf(series: readonly Series[]): { lines: SizedTime[][]; sameChannels: boolean } {
+  const times = series.flatMap(sizedTimes);
+  const grow = (keyOf: (time: SizedTime) => string) =>
+    [...Map.groupBy(times, keyOf).values()]
+      .map((line) => line.toSorted((a, b) => a.positions - b.positions))
+      .filter((line) => line[0].positions < line.at(-1)!.positions);
+  const alike = grow(({ series, block, channels }) => `${series.name} ${block} ${channels}`);
+  return alike.length > 0
+    ? { lines: alike, sameChannels: true }
+    : { lines: grow(({ series, block }) => `${series.name} ${block}`), sameChannels: false };
+}
+
+function drawGrowth(lines: readonly SizedTime[][], series: readonly Series[], width: number): Element {
+  const times = lines.flat();
+  const ms = times.map((time) => time.ms);
+  const positions = times.map((time) => time.positions);
+  const blocks = [...new Set(times.map(({ block }) => block))];
+  const few = blocks.length <= BLOCK_COLORS.length;
+  const color = ({ block, series: { color } }: SizedTime) => (few ? BLOCK_COLORS[blocks.indexOf(block)] : color);
+  const marginRight = width < NARROW ? 104 : 190;
+  const height = Math.max(340, Math.min(520, width * 0.68));
+  return Plot.plot({
+    width,
+    height,
+    marginRight,
+    marginLeft: 48,
+    marginBottom: 42,
+    x: { ...logAxis(positions, width - marginRight), label: 'positions of the map, N = height × width →' },
+    y: { ...logAxis(ms, height), label: '↑ milliseconds a forward', grid: true },
+    marks: [
+      guides(positions, ms),
+      ...lines.map((line) =>
+        Plot.line(line, {
+          x: 'positions',
+          y: 'ms',
+          stroke: color(line[0]),
+          strokeWidth: 1.75,
+          ...(line[0].series.name === 'B' && { strokeDasharray: '5 3' }),
+        }),
+      ),
+      Plot.dot(times, { x: 'positions', y: 'ms', fill: color, r: 2.5 }),
+      labels(
+        lines.filter((line) => line[0].series.name === 'A').map((line) => line.at(-1)!),
+        { x: 'positions', y: 'ms', text: 'block', fill: few ? color : 'currentColor', size: width < NARROW ? 9 : 11 },
+      ),
+      tip(times, {
+        x: 'positions',
+        y: 'ms',
+        title: (time: SizedTime) => `${nameOf(time, series)}\n${significant(time.ms)} ms at ${time.shape}`,
+      }),
+    ],
+  });
+}
+
+/** The slopes of N and N², from the lower left as far as they stay within the plot. */
+function guides(positions: readonly number[], ms: readonly number[]): Plot.Markish[] {
+  const [x, y] = [Math.min(...positions), Math.min(...ms)];
+  return [1, 2].flatMap((power) => {
+    const end = Math.min(Math.max(...positions), x * (Math.max(...ms) / y) ** (1 / power));
+    const line = [
+      { n: x, ms: y },
+      { n: end, ms: y * (end / x) ** power },
+    ];
+    return [
+      Plot.line(line, { x: 'n', y: 'ms', stroke: 'var(--quiet)', strokeDasharray: '1 4' }),
+      Plot.text(line.slice(1), {
+        x: 'n',
+        y: 'ms',
+        text: () => (power === 1 ? 'N' : 'N²'),
+        fill: 'var(--quiet)',
+        dx: -6,
+        dy: -8,
+        fontStyle: 'italic',
+      }),
+    ];
+  });
+}
+
+interface Ratio {
+  readonly series: Series;
+  readonly block: string;
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+function RatioPlot({ series, shape }: PlotProps) {
+  const ratios = useMemo(() => series.flatMap((one) => ratiosOf(one, shape)), [series, shape]);
+  const draw = useMemo(() => (width: number) => drawRatios(ratios, series, width), [ratios, series]);
+  if (ratios.length === 0) return <p class="quiet">Ratio to the plain form: none was measured at {shape}.</p>;
+  const own = ratios.filter((ratio) => ratio.series === ratios[0].series).toSorted((a, b) => b.ratio - a.ratio);
+  const faster = own.filter(({ low }) => low > 1).length;
+  const slower = own.filter(({ high }) => high < 1).length;
+  const [most, least] = [own[0], own.at(-1)!];
+  return (
+    <Chart
+      title={`Times faster than the plain form, at ${shape}`}
+      summary={`${faster} of ${own.length} are faster than their plain form beyond the noise, ${slower} slower; from ${least.block} (${least.ratio.toFixed(2)}) to ${most.block} (${most.ratio.toFixed(2)}). Lines are 95 % intervals.`}
+      draw={draw}
+    />
+  );
+}
+
+function ratiosOf(series: Series, shape: string): Ratio[] {
+  return measuredAt(series.run, shape).flatMap(({ block, ratio, ratioCi95 }) =>
+    ratio === undefined ? [] : [{ series, block, ratio, low: ratioCi95?.[0] ?? ratio, high: ratioCi95?.[1] ?? ratio }],
+  );
+}
+
+function drawRatios(ratios: readonly Ratio[], series: readonly Series[], width: number): Element {
+  const axis = logAxis([1, ...ratios.flatMap(({ low, high }) => [low, high])], width);
+  return rowPlot({
+    width,
+    blocks: orderOf(ratios, ({ ratio }) => -ratio),
+    x: { ...axis, label: 'times faster than the plain form →' },
+    marks: [
+      Plot.ruleX([1], { stroke: 'currentColor', strokeWidth: 1.5 }),
+      ...series.map((one) => {
+        const own = ratios.filter((ratio) => ratio.series === one);
+        const dy = offsetOf(one, series);
+        return [
+          Plot.ruleY(own, { y: 'block', x1: 'low', x2: 'high', stroke: one.color, strokeWidth: 2, dy }),
+          Plot.dot(own, { y: 'block', x: 'ratio', fill: one.color, r: 4, dy }),
+        ];
+      }),
+      tip(ratios, {
+        x: 'ratio',
+        y: 'block',
+        title: (ratio: Ratio) => `${nameOf(ratio, series)}\n${ratio.ratio.toFixed(2)} times (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`,
+      }),
+    ],
+  });
+}
+
+interface Sample {
+  readonly series: Series;
+  readonly block: string;
+  readonly ms: number;
+}
+
+function SpreadPlot({ series, shape }: PlotProps) {
+  const results = useMemo(
+    () => series.map((one) => ({ one, measured: measuredAt(one.run, shape).filter(({ samples }) => samples?.length) })),
+    [series, shape],
+  );
+  const draw = useMemo(() => (width: number) => drawSpread(results, width), [results]);
+  const own = results[0].measured;
+  if (own.length === 0) return <p class="quiet">Spread of the samples: there are none at {shape}.</p>;
+  const widest = own.map(({ block, p95Ms = 0, medianMs }) => ({ block, spread: p95Ms / medianMs })).toSorted((a, b) => b.spread - a.spread)[0];
+  return (
+    <Chart
+      title={`Spread of the samples, at ${shape}`}
+      summary={`Each line is a sample, the bar their median. The widest is ${widest.block}, whose 95th percentile is ${widest.spread.toFixed(2)} times its median.`}
+      draw={draw}
+    />
+  );
+}
+
+function drawSpread(results: readonly { one: Series; measured: readonly Measured[] }[], width: number): Element {
+  const samples: Sample[] = results.flatMap(({ one, measured }) =>
+    measured.flatMap(({ block, samples = [] }) => samples.filter((ms) => ms > 0).map((ms) => ({ series: one, block, ms }))),
+  );
+  const series = results.map(({ one }) => one);
+  const half = series.length > 1 ? 4 : 7;
+  return rowPlot({
+    width,
+    blocks: orderOf(results[0].measured, ({ medianMs }) => medianMs),
+    x: {
+      ...logAxis(
+        samples.map(({ ms }) => ms),
+        width,
+      ),
+      label: 'milliseconds a forward →',
+    },
+    marks: results.map(({ one, measured }) => {
+      const dy = offsetOf(one, series);
+      const marks = { y: 'block', stroke: one.color, dy, shape: strokeShape, anchor: 'middle' } as const;
+      return [
+        Plot.vector(
+          samples.filter((sample) => sample.series === one),
+          { ...marks, x: 'ms', length: 2 * half, strokeOpacity: 0.4, strokeWidth: 1 },
+        ),
+        Plot.vector([...measured], { ...marks, x: 'medianMs', length: 2 * half + 4, strokeWidth: 3 }),
+      ];
+    }),
+  });
+}
+
+/** A plot of a row for each block, whose name stands before it, or above it where there is no room. */
+function rowPlot({ width, blocks, x, marks }: { width: number; blocks: string[]; x: Plot.ScaleOptions; marks: Plot.Markish[] }): Element {
+  const narrow = width < NARROW;
+  const longest = Math.max(...blocks.map(({ length }) => length));
+  return Plot.plot({
+    width,
+    height: blocks.length * (narrow ? ROW.narrow : ROW.wide) + 60,
+    marginLeft: narrow ? 8 : 14 + 6.4 * longest,
+    marginRight: 16,
+    marginBottom: 42,
+    x: { ...x, grid: true },
+    y: { type: 'point', domain: blocks, padding: narrow ? 0.8 : 0.6, axis: narrow ? null : 'left', label: null, tickSize: 0 },
+    marks: [
+      ...marks,
+      ...(narrow
+        ? [Plot.text(blocks, { y: (name: string) => name, text: (name: string) => name, frameAnchor: 'left', textAnchor: 'start', dy: -15 })]
+        : []),
+    ],
+  });
+}
+
+function tip(data: Plot.Data, options: Plot.TipOptions): Plot.Markish {
+  return Plot.tip(data, Plot.pointer({ ...options, fill: 'var(--raised)', stroke: 'var(--line)' }));
+}
+
+/** Two runs share a row, one above the other. */
+function offsetOf(one: Series, series: readonly Series[]): number {
+  if (series.length === 1) return 0;
+  return one.name === 'A' ? -5 : 5;
+}
+
+/** Blocks in rising order of a figure: of A's, and then those that B alone has. */
+function orderOf<T extends { readonly block: string }>(rows: readonly T[], figure: (row: T) => number): string[] {
+  const first = new Map<string, number>();
+  for (const row of rows) if (!first.has(row.block)) first.set(row.block, figure(row));
+  return [...first.keys()].toSorted((a, b) => first.get(a)! - first.get(b)!);
+}
+
+function nameOf({ block, series: { name } }: { block: string; series: Series }, series: readonly Series[]): string {
+  return series.length > 1 ? `${block}, ${name}` : block;
+}
+
+/** A stroke of a vector's length. Plot's own tick is as high as its row, which two runs share. */
+const strokeShape: Plot.VectorShapeImplementation = {
+  draw(context, length) {
+    context.moveTo(0, 0);
+    context.lineTo(0, -length);
+  },
+};

@@ -30,13 +30,14 @@ import {
 } from '@tensorflow/tfjs-core';
 import { model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { denseNetwork, hostNetwork } from '../src/engine/network.ts';
+import { denseNetwork, hostNetwork, networkOf } from '../src/engine/network.ts';
 import { perturbWeights } from '../src/engine/weights.ts';
 import type { BenchLayer } from '../src/entry.ts';
 import { gradCam } from '../src/look/grad-cam.ts';
 import { toHalf } from '../src/look/half.ts';
 import { mapsOf, meanDistance, networkBefore, placesOf, reachOf, spreadOver, type AttentionLayer, type PlaneMap } from '../src/look/maps.ts';
 import { loadNetwork, restoreNetwork, saveNetwork, type Provenance } from '../src/look/saved-network.ts';
+import { imageFor, openViewer, predict, type Viewer } from '../src/look/viewer.ts';
 import { discover } from '../src/node/discover.ts';
 
 beforeAll(() => useBackend('wasm'));
@@ -329,5 +330,39 @@ describe('Grad-CAM', () => {
       const largest = Math.max(...expected);
       values.forEach((value, p) => expect(Math.abs(value - expected[p])).toBeLessThan(2e-3 * largest));
     }
+  });
+});
+
+describe('the viewer', () => {
+  const packages = discover(fileURLToPath(new URL('../../..', import.meta.url)));
+  const images = { height: 28, width: 28, channels: 1, classes: 10 };
+  const savedAs = async (block: string, name: string) => {
+    const entries = await packages.find((candidate) => candidate.name === name)!.load();
+    const { slot, layer, hostLayer } = entries.find((candidate) => candidate.block === block)!;
+    const network = networkOf('scenes', images, 5, { slot, layer: hostLayer ?? layer });
+    for (const built of network.layers) await perturbWeights(built as BenchLayer);
+    return loadNetwork(await saveNetwork(network, { ...provenance, block, package: name, images }));
+  };
+
+  it('builds a saved network anew, with as many loops as are asked for', async () => {
+    const saved = await savedAs('CrissCrossAttention', '@saccade/ccnet');
+    const pixels = Uint8Array.from({ length: SIZE * SIZE }, (_, p) => (p * 37) % 256);
+    const outputs = async (viewer: Viewer) => Array.from(await (viewer.network.apply(imageFor(viewer, pixels)) as Tensor).data());
+    const [own, once, twice] = await Promise.all([null, 1, 2].map((recurrence) => openViewer(saved, packages, recurrence)));
+    expect([own, once, twice].map(({ recurrence }) => recurrence)).toEqual([2, 1, 2]);
+    expect(await outputs(twice)).toEqual(await outputs(own));
+    expect(await outputs(once)).not.toEqual(await outputs(own));
+    const { shares, pixels: labels } = await predict(own, imageFor(own, pixels));
+    const logits = await outputs(own);
+    const best = Array.from({ length: SIZE * SIZE }, (_, p) => logits.slice(11 * p, 11 * (p + 1))).map((row) => row.indexOf(Math.max(...row)));
+    expect(Array.from(labels!)).toEqual(best);
+    expect(shares).toEqual(own.task.labels.map((_, label) => best.filter((guess) => guess === label).length / best.length));
+    const mean = (pixels.reduce((sum, value) => sum + value, 0) / pixels.length - provenance.mean[0]) / provenance.deviation[0];
+    expect(Array.from(await imageFor(own, pixels).data()).reduce((sum, value) => sum + value, 0) / pixels.length).toBeCloseTo(mean, 4);
+  });
+
+  it('says which block it lacks', async () => {
+    const saved = await savedAs('SqueezeExcite', '@saccade/se');
+    await expect(openViewer(saved, [])).rejects.toThrow('SqueezeExcite of @saccade/se');
   });
 });

@@ -3,11 +3,12 @@ import { findDevices, listChoices, startRun, type Choice, type Device, type Runn
 import type { Result, Run } from '../report/schema.ts';
 import { readFile } from './files.ts';
 import { defaultSettings, parseLink, requestOf, searchOf, type Settings } from './link.ts';
-import { fetchRun, labelOf, listRuns, sendRun, type ServerRun } from './server.ts';
+import { fetchRun, listRuns, sendRun, type ServerRun } from './server.ts';
 
 /** A run that this page holds. */
 export interface HeldRun {
   readonly key: string;
+  /** Where it comes from, and what it was measured on. */
   readonly name: string;
   readonly run: Run;
   /** Where the server keeps it; null where it does not. */
@@ -182,7 +183,7 @@ function keepFinished(run: Run | null): void {
 /** Keeps a run: what was just measured and the first one are shown, others are compared with what is shown. */
 function hold(run: Run, from: string, serverId: string | null, isNew = false): void {
   const key = `${from} ${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  held.value = [...held.value, { key, name: `${from} – ${labelOf(run.environment)}`, run, serverId }];
+  held.value = [...held.value, { key, name: `${from}: ${run.environment.backend}, ${run.environment.device}`, run, serverId }];
   if (isNew) {
     againstKey.value = shownKey.value;
     shownKey.value = key;

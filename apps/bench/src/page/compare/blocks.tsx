@@ -33,7 +33,7 @@ export function Blocks() {
           {word ? 'Drop these' : 'None'}
         </button>
         <button type="button" class="small" onClick={() => change({ blocks: defaultSettings(all).blocks })}>
-          Usual
+          Default
         </button>
       </div>
       <ul class="blocks" aria-label="Blocks by package">

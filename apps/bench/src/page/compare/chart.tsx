@@ -2,6 +2,13 @@ import * as Plot from '@observablehq/plot';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
+interface LabelOptions extends Plot.TextOptions {
+  readonly dx?: number;
+  readonly size?: number;
+  /** Where a label may lie: so many lines below its point, the best first. */
+  readonly places?: readonly number[];
+}
+
 interface ChartProps {
   readonly title: string;
   /** What the plot shows, in words: for those who do not see it, and for all others. */
@@ -37,49 +44,60 @@ export function Chart({ title, summary, draw }: ChartProps) {
 /** Below this width a plot has no room for names beside its marks. */
 export const NARROW = 560;
 
-/** Ticks of a logarithmic axis, at round values and no more than fit. Plot's own would overlap where they are named as a reader expects. */
-export function logAxis(
-  values: readonly number[],
-  width: number,
-): { type: 'log'; domain: [number, number]; ticks: number[]; tickFormat: (value: number) => string } {
-  const most = Math.max(3, Math.floor(width / 70));
+/** A logarithmic scale over values, and ticks for its axis: at round values, and no more than fit. */
+export function logScale(values: readonly number[], pixels: number): { scale: Plot.ScaleOptions; ticks: number[] } {
+  const most = Math.max(3, Math.floor(pixels / 70));
   const least = Math.min(...values);
   const largest = Math.max(...values);
   const margin = Math.max(1.06, (largest / least) ** 0.05);
-  const domain: [number, number] = [least / margin, largest * margin];
+  const domain = [least / margin, largest * margin];
   const decades = Array.from({ length: 40 }, (_, i) => i - 20);
-  const candidates = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], Array.from({ length: 90 }, (_, i) => 1 + i / 10)].map((steps) =>
+  const tenths = Array.from({ length: 90 }, (_, i) => 1 + i / 10);
+  const candidates = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], tenths].map((steps) =>
     decades
       .flatMap((decade) => steps.map((step) => Number((step * 10 ** decade).toPrecision(3))))
       .filter((tick) => tick >= domain[0] && tick <= domain[1]),
   );
-  const ticks = candidates.findLast(({ length }) => length > 0 && length <= most) ?? [];
-  return { type: 'log', domain, ticks, tickFormat: (value) => String(value) };
+  return { scale: { type: 'log', domain }, ticks: candidates.findLast(({ length }) => length > 0 && length <= most) ?? [] };
+}
+
+/** A horizontal axis that names all of its ticks. Plot's own leaves names away on a logarithmic scale. */
+export function axisX(ticks: readonly number[], label: string): Plot.Markish {
+  return Plot.axisX([...ticks], { text: (tick: number) => String(tick), label, labelOffset: 42 });
+}
+
+/** As {@link axisX}, upright, with lines across the plot. */
+export function axisY(ticks: readonly number[], label: string): Plot.Markish[] {
+  return [Plot.gridY([...ticks]), Plot.axisY([...ticks], { text: (tick: number) => String(tick), label })];
+}
+
+/** About how many pixels a text is wide, in letters of a size. */
+export function widthOf(text: string, size = 12): number {
+  return text.length * size * 0.6;
 }
 
 /** Text beside points, moved up or down where it would lie on other text, and left away where there is no room at all. */
-export function labels(data: Plot.Data, { dx = 8, size = 11, ...options }: Plot.TextOptions & { dx?: number; size?: number }): Plot.Text {
-  const height = size + 2;
+export function labels(data: Plot.Data, { dx = 8, size = 12, places = [0], ...options }: LabelOptions): Plot.Text {
+  const look = { dx, fontSize: size, textAnchor: 'start', lineAnchor: 'middle', stroke: 'var(--paper)', strokeWidth: 3 } as const;
   return Plot.text(
     data,
-    Plot.initializer({ ...options, dx, fontSize: size, textAnchor: 'start', lineAnchor: 'middle' }, (data, facets, channels, scales) => {
+    Plot.initializer({ ...options, ...look }, (data, facets, channels, scales, { width }) => {
       const xs = Array.from(channels['x']!.value as number[], (value) => Number(scales.x!(value)));
       const ys = Array.from(channels['y']!.value as number[], (value) => Number(scales.y!(value)));
       const texts = channels['text']!.value as string[];
-      const placed: { left: number; right: number; y: number }[] = [];
-      const kept = facets.map((indices) =>
-        Array.from(indices).filter((i) => {
-          const left = xs[i];
-          const right = left + texts[i].length * size * 0.58;
-          const isFree = (y: number) => placed.every((other) => right < other.left || left > other.right || Math.abs(y - other.y) >= height);
-          const shift = [0, 0.5, -0.5, 1, -1, 1.5, -1.5, 2, -2].find((lines) => isFree(ys[i] + lines * height));
-          if (shift === undefined) return false;
-          ys[i] += shift * height;
-          placed.push({ left, right, y: ys[i] });
-          return true;
-        }),
-      );
-      return { data, facets: kept, channels: { x: { value: xs }, y: { value: ys } } };
+      const taken: { left: number; right: number; y: number }[] = [];
+      const isFree = (left: number, right: number, y: number) =>
+        taken.every((other) => right < other.left || left > other.right || Math.abs(y - other.y) >= size + 2);
+      const place = (i: number) => {
+        const room = widthOf(texts[i], size);
+        const left = Math.min(xs[i], width - room - dx);
+        const y = places.map((lines) => ys[i] + lines * (size + 2)).find((candidate) => isFree(left, left + room, candidate));
+        if (y === undefined) return false;
+        taken.push({ left, right: left + room, y });
+        [xs[i], ys[i]] = [left, y];
+        return true;
+      };
+      return { data, facets: facets.map((indices) => [...indices].filter(place)), channels: { x: { value: xs }, y: { value: ys } } };
     }),
   );
 }

@@ -18,7 +18,7 @@ export function Compare() {
         for the accuracy of the same small network.
       </p>
       <Setup />
-      <div class="outcome">
+      <div class={`outcome ${running.value ? 'under-way' : ''}`}>
         <Progress />
         {running.value ? live.value.length > 0 && <LiveTable /> : <Finished />}
       </div>

@@ -67,8 +67,15 @@ function accuracyTable(differences: readonly AccuracyDifference[]): Table {
     notes: ['In %; B − A in percentage points. Accuracies after other epochs, or on other images, are not held against each other.'],
     columns: ['block', 'task', 'A', 'B', 'B − A', 'accuracy'],
     rows: differences.map(({ block, task, accuracy: { first, second, verdict } }) => {
-      const points = 100 * (second - first);
-      return [block, task, percent(first), percent(second), `${points > 0 ? '+' : ''}${points.toFixed(1)}`, WORDS.figure[verdict]];
+      const points = (100 * (second - first)).toFixed(1);
+      return [
+        block,
+        task,
+        percent(first),
+        percent(second),
+        Number(points) > 0 ? `+${points}` : points.replace(/^-0\.0$/, '0.0'),
+        WORDS.figure[verdict],
+      ];
     }),
   };
 }

@@ -2,12 +2,15 @@ import * as Plot from '@observablehq/plot';
 import { useMemo } from 'preact/hooks';
 import { significant } from '../../report/format.ts';
 import { against, shown } from '../state.ts';
-import { Chart, labels, logAxis, NARROW } from './chart.tsx';
+import { axisX, axisY, Chart, labels, logScale, NARROW, widthOf } from './chart.tsx';
 import { shape, task } from './selection.ts';
 import { accuracyWithout, growth, measuredAt, sizedTimes, tradeoffs, type Measured, type Series, type SizedTime, type Tradeoff } from './series.ts';
 
 /** Colours of blocks, told apart in light and in dark. */
 const BLOCK_COLORS = Array.from({ length: 8 }, (_, i) => `var(--block-${i + 1})`);
+/** Plot's own letters are too small to read with ease. */
+const STYLE = { style: { fontSize: '12px' } };
+const QUIET = { fill: 'var(--quiet)', stroke: 'var(--paper)', strokeWidth: 3 };
 const ROW = { wide: 24, narrow: 40 };
 
 /** The plots of the run that is shown, with the one that it is compared with. */
@@ -70,33 +73,45 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
     const accuracy = accuracyWithout(run, task);
     return accuracy === null ? [] : [{ accuracy, color }];
   });
-  const marginRight = width < NARROW ? 84 : 130;
+  const size = sizeFor(width);
+  const marginRight = roomFor(points, width);
+  const x = logScale(
+    points.map(({ ms }) => ms),
+    width - marginRight,
+  );
   const color = (point: Tradeoff) => point.series.color;
   // Names on the front have the first choice of a place.
-  const named = points.filter(({ onFront }) => onFront).concat(points.length <= 20 ? points.filter(({ onFront }) => !onFront) : []);
+  const [front, rest] = [true, false].map((on) => points.filter(({ onFront, series: { name } }) => onFront === on && name === series[0].name));
+  const named = rest.length <= 15 ? [...front, ...rest] : front;
   return Plot.plot({
+    ...STYLE,
     width,
     height: Math.max(300, Math.min(440, width * 0.62)),
     marginRight,
-    marginBottom: 42,
-    x: {
-      ...logAxis(
-        points.map(({ ms }) => ms),
-        width - marginRight,
-      ),
-      label: 'milliseconds a forward, less is better →',
-    },
+    marginBottom: 48,
+    x: x.scale,
     y: { label: '↑ test accuracy, %', nice: true, grid: true },
     marks: [
+      axisX(x.ticks, 'milliseconds a forward →'),
       Plot.ruleY(plain, { y: 'accuracy', stroke: 'color', strokeDasharray: '2 4' }),
-      Plot.text(plain.slice(0, 1), { y: 'accuracy', frameAnchor: 'right', text: () => 'no block', textAnchor: 'start', dx: 6, fill: 'var(--quiet)' }),
+      Plot.text(plain.slice(0, 1), { y: 'accuracy', frameAnchor: 'left', text: () => 'without a block', dx: 4, dy: -8, ...QUIET }),
       Plot.ruleX(points, { x: 'ms', y1: 'low', y2: 'high', stroke: color, strokeOpacity: 0.35 }),
+      // From A to B.
+      Plot.line(points, { x: 'ms', y: 'accuracy', z: 'block', stroke: 'var(--edge)', strokeOpacity: 0.6, strokeWidth: 1 }),
       ...series.map((one) =>
         Plot.line(
           points.filter((point) => point.series === one && point.onFront),
           { x: 'ms', y: 'accuracy', stroke: one.color, strokeWidth: 1.5, curve: 'step-after' },
         ),
       ),
+      labels(named, {
+        x: 'ms',
+        y: 'accuracy',
+        text: 'block',
+        fill: 'currentColor',
+        size,
+        places: [0.8, -0.8, 0, 1.6, -1.6],
+      }),
       Plot.dot(points, {
         x: 'ms',
         y: 'accuracy',
@@ -104,7 +119,6 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
         fill: (point: Tradeoff) => (point.onFront ? point.series.color : 'var(--paper)'),
         r: 4,
       }),
-      labels(named, { x: 'ms', y: 'accuracy', text: 'block', fill: 'currentColor', size: width < NARROW ? 10 : 11 }),
       tip(points, {
         x: 'ms',
         y: 'accuracy',
@@ -117,7 +131,7 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
 
 function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
   const times = useMemo(() => linesOf(series), [series]);
-  const draw = useMemo(() => (width: number) => drawGrowth(times.lines, series, width), [times, series]);
+  const draw = useMemo(() => (width: number) => drawGrowth(times, series, width), [times, series]);
   if (times.lines.length === 0) {
     return <p class="quiet">Latency against map size: no block was timed at two sizes. Choose the shapes “Growing map” to see how time grows.</p>;
   }
@@ -138,8 +152,13 @@ function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
   );
 }
 
+interface Growth {
+  readonly lines: readonly SizedTime[][];
+  readonly sameChannels: boolean;
+}
+
 /** Each block's times by size: where it was timed at several sizes with the same channels those, and else all. */
-function linesOf(series: readonly Series[]): { lines: SizedTime[][]; sameChannels: boolean } {
+function linesOf(series: readonly Series[]): Growth {
   const times = series.flatMap(sizedTimes);
   const grow = (keyOf: (time: SizedTime) => string) =>
     [...Map.groupBy(times, keyOf).values()]
@@ -151,39 +170,48 @@ function linesOf(series: readonly Series[]): { lines: SizedTime[][]; sameChannel
     : { lines: grow(({ series, block }) => `${series.name} ${block}`), sameChannels: false };
 }
 
-function drawGrowth(lines: readonly SizedTime[][], series: readonly Series[], width: number): Element {
+function drawGrowth({ lines, sameChannels }: Growth, series: readonly Series[], width: number): Element {
   const times = lines.flat();
   const ms = times.map((time) => time.ms);
   const positions = times.map((time) => time.positions);
   const blocks = [...new Set(times.map(({ block }) => block))];
   const few = blocks.length <= BLOCK_COLORS.length;
   const color = ({ block, series: { color } }: SizedTime) => (few ? BLOCK_COLORS[blocks.indexOf(block)] : color);
-  const marginRight = width < NARROW ? 104 : 190;
+  const size = sizeFor(width);
+  const marginRight = roomFor(times, width);
+  // From the top down, as names are placed.
+  const ends = lines
+    .filter((line) => line[0].series === series[0])
+    .map((line) => line.at(-1)!)
+    .toSorted((a, b) => b.ms - a.ms);
+  const sizes = [...new Set(positions)];
   const height = Math.max(340, Math.min(520, width * 0.68));
+  const x = logScale(positions, width - marginRight);
+  const y = logScale(ms, height);
   return Plot.plot({
+    ...STYLE,
     width,
     height,
     marginRight,
     marginLeft: 48,
-    marginBottom: 42,
-    x: { ...logAxis(positions, width - marginRight), label: 'positions of the map, N = height × width →' },
-    y: { ...logAxis(ms, height), label: '↑ milliseconds a forward', grid: true },
+    marginBottom: 48,
+    x: x.scale,
+    y: y.scale,
     marks: [
-      guides(positions, ms),
+      axisX(sizes.length <= 6 ? sizes : x.ticks, 'positions of the map, N = height × width →'),
+      axisY(y.ticks, '↑ milliseconds a forward'),
+      sameChannels ? guides(positions, ms) : [],
       ...lines.map((line) =>
         Plot.line(line, {
           x: 'positions',
           y: 'ms',
           stroke: color(line[0]),
-          strokeWidth: 1.75,
+          strokeWidth: few ? 1.75 : 1,
           ...(line[0].series.name === 'B' && { strokeDasharray: '5 3' }),
         }),
       ),
       Plot.dot(times, { x: 'positions', y: 'ms', fill: color, r: 2.5 }),
-      labels(
-        lines.filter((line) => line[0].series.name === 'A').map((line) => line.at(-1)!),
-        { x: 'positions', y: 'ms', text: 'block', fill: few ? color : 'currentColor', size: width < NARROW ? 9 : 11 },
-      ),
+      labels(ends, { x: 'positions', y: 'ms', text: 'block', fill: few ? color : 'currentColor', size, places: [0, 0.5, 1, 1.5, 2, 2.5, 3] }),
       tip(times, {
         x: 'positions',
         y: 'ms',
@@ -249,11 +277,11 @@ function ratiosOf(series: Series, shape: string): Ratio[] {
 }
 
 function drawRatios(ratios: readonly Ratio[], series: readonly Series[], width: number): Element {
-  const axis = logAxis([1, ...ratios.flatMap(({ low, high }) => [low, high])], width);
   return rowPlot({
     width,
     blocks: orderOf(ratios, ({ ratio }) => -ratio),
-    x: { ...axis, label: 'times faster than the plain form →' },
+    x: logScale([1, ...ratios.flatMap(({ low, high }) => [low, high])], width),
+    label: 'times faster than the plain form →',
     marks: [
       Plot.ruleX([1], { stroke: 'currentColor', strokeWidth: 1.5 }),
       ...series.map((one) => {
@@ -306,13 +334,11 @@ function drawSpread(results: readonly { one: Series; measured: readonly Measured
   return rowPlot({
     width,
     blocks: orderOf(results[0].measured, ({ medianMs }) => medianMs),
-    x: {
-      ...logAxis(
-        samples.map(({ ms }) => ms),
-        width,
-      ),
-      label: 'milliseconds a forward →',
-    },
+    x: logScale(
+      samples.map(({ ms }) => ms),
+      width,
+    ),
+    label: 'milliseconds a forward →',
     marks: results.map(({ one, measured }) => {
       const dy = offsetOf(one, series);
       const marks = { y: 'block', stroke: one.color, dy, shape: strokeShape, anchor: 'middle' } as const;
@@ -327,24 +353,39 @@ function drawSpread(results: readonly { one: Series; measured: readonly Measured
   });
 }
 
+/** The size of names within a plot. */
+function sizeFor(width: number): number {
+  return width < NARROW ? 10 : 12;
+}
+
+/** Room for names to the right of marks. */
+function roomFor(marks: readonly { readonly block: string }[], width: number): number {
+  return Math.min(0.36 * width, 14 + Math.max(...marks.map(({ block }) => widthOf(block, sizeFor(width)))));
+}
+
+interface Rows {
+  readonly width: number;
+  readonly blocks: readonly string[];
+  readonly x: ReturnType<typeof logScale>;
+  readonly label: string;
+  readonly marks: readonly Plot.Markish[];
+}
+
 /** A plot of a row for each block, whose name stands before it, or above it where there is no room. */
-function rowPlot({ width, blocks, x, marks }: { width: number; blocks: string[]; x: Plot.ScaleOptions; marks: Plot.Markish[] }): Element {
+function rowPlot({ width, blocks, x: { scale, ticks }, label, marks }: Rows): Element {
   const narrow = width < NARROW;
-  const longest = Math.max(...blocks.map(({ length }) => length));
+  const longest = Math.max(...blocks.map((name) => widthOf(name)));
+  const names = Plot.text(blocks, { y: (name: string) => name, text: (name: string) => name, frameAnchor: 'left', textAnchor: 'start', dy: -15 });
   return Plot.plot({
+    ...STYLE,
     width,
     height: blocks.length * (narrow ? ROW.narrow : ROW.wide) + 60,
-    marginLeft: narrow ? 8 : 14 + 6.4 * longest,
+    marginLeft: narrow ? 8 : 14 + longest,
     marginRight: 16,
-    marginBottom: 42,
-    x: { ...x, grid: true },
+    marginBottom: 48,
+    x: scale,
     y: { type: 'point', domain: blocks, padding: narrow ? 0.8 : 0.6, axis: narrow ? null : 'left', label: null, tickSize: 0 },
-    marks: [
-      ...marks,
-      ...(narrow
-        ? [Plot.text(blocks, { y: (name: string) => name, text: (name: string) => name, frameAnchor: 'left', textAnchor: 'start', dy: -15 })]
-        : []),
-    ],
+    marks: [Plot.gridX(ticks), axisX(ticks, label), ...marks, narrow ? names : []],
   });
 }
 

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { saveFile } from '../files.ts';
+import { labelOf } from '../server.ts';
 import { against, againstKey, drop, held, loadFiles, loadFromServer, send, serverRuns, shown, shownKey, type HeldRun } from '../state.ts';
 
 /** The runs that the page holds, and where more come from: files, and the server that the page comes from. */
@@ -9,8 +10,12 @@ export function Runs() {
     <section class="runs">
       <h2>Runs</h2>
       {held.value.length === 0 && <p>No run yet. Choose what to measure and press Run, or look at results that were saved.</p>}
-      {shown.value && <Held name="A" label={held.value.length > 1 ? 'Run A' : 'Run'} entry={shown.value} />}
-      {shown.value && held.value.length > 1 && <Held name="B" label="against run B" entry={against.value} />}
+      {shown.value && (
+        <div class="pair">
+          <Held name="A" label={held.value.length > 1 ? 'Run A' : 'Run'} entry={shown.value} />
+          {held.value.length > 1 && <Held name="B" label="against run B" entry={against.value} />}
+        </div>
+      )}
       <Load />
       <OnServer />
     </section>
@@ -46,6 +51,7 @@ function Held({ name, label, entry }: { name: 'A' | 'B'; label: string; entry: H
             ))}
         </select>
       </label>
+      {entry && <p class="hint">{labelOf(entry.run.environment)}</p>}
       {entry && (
         <p class="actions">
           <button type="button" class="small" onClick={() => saveFile(entry.run)}>

@@ -6,7 +6,7 @@ import { LIMITS, parseShapes, type Settings } from '../link.ts';
 import { change, device, devices, links, measure, notify, running, settings, shapesText } from '../state.ts';
 import { Blocks } from './blocks.tsx';
 
-const MEASURES: Record<Settings['command'], string> = { compare: 'Latency and accuracy', latency: 'Latency', accuracy: 'Accuracy' };
+const MEASURES: Record<Settings['command'], string> = { compare: 'Both', latency: 'Latency', accuracy: 'Accuracy' };
 
 /** Lists of shapes that a button fills in. */
 const SHAPE_LISTS = {

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { Fragment } from 'preact';
 import type { Row, Table } from '../../report/table.ts';
 
 interface SortableProps {
@@ -58,7 +59,7 @@ function TableRow({ row, columns, tone }: { row: Row; columns: number; tone: Sor
   if ('name' in row) {
     return (
       <tr>
-        <th scope="row">{row.name}</th>
+        <RowHead name={row.name} />
         <td colSpan={columns - 1} class="instead">
           {row.instead}
         </td>
@@ -67,13 +68,27 @@ function TableRow({ row, columns, tone }: { row: Row; columns: number; tone: Sor
   }
   return (
     <tr>
-      <th scope="row">{row[0]}</th>
+      <RowHead name={row[0]} />
       {row.slice(1).map((cell, i) => (
         <td key={i} class={tone?.(cell)}>
           {cell}
         </td>
       ))}
     </tr>
+  );
+}
+
+/** A name that may be broken where a word of it begins. */
+function RowHead({ name }: { name: string }) {
+  return (
+    <th scope="row">
+      {name.split(/(?<=[a-z])(?=[A-Z])/).map((word, i) => (
+        <Fragment key={i}>
+          {i > 0 && <wbr />}
+          {word}
+        </Fragment>
+      ))}
+    </th>
   );
 }
 

@@ -1,0 +1,17 @@
+import { findWebGl } from '@saccade/backends/browser';
+import type { BackendName } from '@saccade/backends/names';
+
+/** Starts the first backend that can be had here: a GPU's, unless a CPU plays it, or else a CPU's. */
+export async function fastest(start: (name: BackendName) => Promise<unknown>): Promise<BackendName> {
+  const gpu = findWebGl();
+  const candidates: BackendName[] = gpu && !gpu.software ? ['webgl', 'wasm', 'cpu'] : ['wasm', 'cpu'];
+  for (const name of candidates) {
+    try {
+      await start(name);
+      return name;
+    } catch (error) {
+      if (name === candidates.at(-1)) throw error;
+    }
+  }
+  throw new Error('No backend of TensorFlow.js runs in this browser.');
+}

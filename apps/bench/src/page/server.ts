@@ -77,6 +77,6 @@ export function labelOf({
 
 async function reasonOf(response: Response): Promise<string> {
   const body: unknown = await response.json().catch(() => null);
-  const { data } = z.object({ error: z.string().max(500) }).safeParse(body);
+  const { data } = z.object({ error: z.string().max(2000) }).safeParse(body);
   return data?.error ?? `status ${response.status}`;
 }

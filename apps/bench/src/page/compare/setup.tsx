@@ -226,7 +226,7 @@ function CopyLink() {
     if (!navigator.clipboard) return;
     event.preventDefault();
     await navigator.clipboard.writeText(href).then(
-      () => notify('info', 'The link is copied. Whoever opens it starts this run on his device.'),
+      () => notify('info', 'The link is copied. Whoever opens it starts this run on their device.'),
       () => notify('error', `The browser did not let the link be copied. It is ${href}`),
     );
   };

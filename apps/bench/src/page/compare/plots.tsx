@@ -81,7 +81,7 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
   );
   const color = (point: Tradeoff) => point.series.color;
   // Names on the front have the first choice of a place.
-  const [front, rest] = [true, false].map((on) => points.filter(({ onFront, series: { name } }) => onFront === on && name === series[0].name));
+  const [front, rest] = [true, false].map((on) => points.filter(({ onFront, series }) => onFront === on && series === points[0].series));
   const named = rest.length <= 15 ? [...front, ...rest] : front;
   return Plot.plot({
     ...STYLE,
@@ -136,7 +136,7 @@ function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
     return <p class="quiet">Latency against map size: no block was timed at two sizes. Choose the shapes “Growing map” to see how time grows.</p>;
   }
   const exponents = times.lines
-    .filter((line) => line[0].series.name === 'A')
+    .filter((line) => line[0].series === times.lines[0][0].series)
     .map((line) => `${line[0].block} N^${growth(line)!.toFixed(2)}`)
     .join(', ');
   return (
@@ -181,7 +181,7 @@ function drawGrowth({ lines, sameChannels }: Growth, series: readonly Series[], 
   const marginRight = roomFor(times, width);
   // From the top down, as names are placed.
   const ends = lines
-    .filter((line) => line[0].series === series[0])
+    .filter((line) => line[0].series === lines[0][0].series)
     .map((line) => line.at(-1)!)
     .toSorted((a, b) => b.ms - a.ms);
   const sizes = [...new Set(positions)];
@@ -236,8 +236,8 @@ function guides(positions: readonly number[], ms: readonly number[]): Plot.Marki
         x: 'n',
         y: 'ms',
         text: () => (power === 1 ? 'N' : 'N²'),
-        fill: 'var(--quiet)',
-        dx: -6,
+        ...QUIET,
+        dx: -14,
         dy: -8,
         fontStyle: 'italic',
       }),
@@ -333,7 +333,10 @@ function drawSpread(results: readonly { one: Series; measured: readonly Measured
   const half = series.length > 1 ? 4 : 7;
   return rowPlot({
     width,
-    blocks: orderOf(results[0].measured, ({ medianMs }) => medianMs),
+    blocks: orderOf(
+      results.flatMap(({ measured }) => measured),
+      ({ medianMs }) => medianMs,
+    ),
     x: logScale(
       samples.map(({ ms }) => ms),
       width,

@@ -9,10 +9,12 @@ import {
   argMax,
   cast,
   concat,
+  dispose,
   div,
   eye,
   grad,
   matMul,
+  memory,
   mul,
   oneHot,
   ones,
@@ -24,6 +26,7 @@ import {
   sub,
   sum,
   tensor1d,
+  tidy,
   zeros,
   type Tensor,
   type Tensor4D,
@@ -359,6 +362,27 @@ describe('the viewer', () => {
     expect(shares).toEqual(own.task.labels.map((_, label) => best.filter((guess) => guess === label).length / best.length));
     const mean = (pixels.reduce((sum, value) => sum + value, 0) / pixels.length - provenance.mean[0]) / provenance.deviation[0];
     expect(Array.from(await imageFor(own, pixels).data()).reduce((sum, value) => sum + value, 0) / pixels.length).toBeCloseTo(mean, 4);
+  });
+
+  it('leaves no tensor behind', async () => {
+    const saved = await savedAs('CrissCrossAttention', '@saccade/ccnet');
+    const look = async () => {
+      const viewer = await openViewer(saved, packages, 1);
+      const picture = imageFor(viewer, new Uint8Array(SIZE * SIZE).fill(100));
+      await predict(viewer, picture);
+      await gradCam(viewer.network, picture, 3);
+      const [place] = viewer.places;
+      const before = networkBefore(viewer.network, place);
+      const x = tidy(() => before.apply(picture) as Tensor);
+      await reachOf(place.layer, x);
+      await mapsOf(place.layer, x, 7);
+      dispose([picture, x]);
+      viewer.network.dispose();
+    };
+    await look();
+    const { numTensors } = memory();
+    await look();
+    expect(memory().numTensors).toBe(numTensors);
   });
 
   it('says which block it lacks', async () => {

@@ -1,6 +1,7 @@
 import { meanDistance, meanPlane, type Grid, type PlaneMap } from '../../look/maps.ts';
 import { significant } from '../../report/format.ts';
-import { described, extent, HeatMap, Legend, rangeFromZero, type Mark, type Plane } from './heat-map.tsx';
+import { Channels } from './channels.tsx';
+import { described, HeatMap, Legend, rangeOf, type Mark, type Plane } from './heat-map.tsx';
 import { opacity, picture, pinnedMaps, pins, place, planeIndex, planeMaps, query, shownMap, smooth, spreadMaps, viewer, mapName } from './state.ts';
 import { chooseMap, choosePlace, repeat, togglePin } from './work.ts';
 
@@ -13,7 +14,7 @@ const STEPS: Readonly<Record<string, readonly [dx: number, dy: number]>> = {
 
 /** What maps are, by the names that blocks give them. */
 const EXPLAINED: Readonly<Record<string, string>> = {
-  reach: 'all loops together: what the block gathers from where, at the query',
+  reach: 'all loops together',
   query: 'what the query attends to',
   spatial: 'a weight for each position',
   gate: 'a gate for each position and channel',
@@ -39,8 +40,9 @@ export function Attention() {
         {viewer.value.provenance.block} <span class="quiet">attends to</span>
       </h2>
       <Choices />
-      {map ? <Interactive map={map} here={here} /> : <p class="quiet">Its maps are of channels alone: see below.</p>}
+      {map && <Interactive map={map} here={here} />}
       {map?.ofQuery && <Pins map={map} />}
+      <Channels />
     </section>
   );
 }
@@ -108,7 +110,7 @@ function Choices() {
 /** The large map, on which queries are pointed at. */
 function Interactive({ map, here }: { map: PlaneMap; here: Grid }) {
   const plane = planeOf(map);
-  const range = rangeOf(map, plane);
+  const range = rangeOf(map.ofQuery ? [plane, ...pinnedMaps.value.map(planeOf)] : [plane]);
   const marks: Mark[] = map.ofQuery ? [{ position: query.value, text: '' }, ...numbered(pins.value)] : [];
   const shown = (
     <HeatMap
@@ -157,7 +159,7 @@ function Interactive({ map, here }: { map: PlaneMap; here: Grid }) {
 /** The maps of the queries that were kept, side by side, and how much they differ. */
 function Pins({ map }: { map: PlaneMap }) {
   const kept = pinnedMaps.value.map(planeOf);
-  const range = rangeFromZero([planeOf(map), ...kept].map(({ values }) => values));
+  const range = rangeOf([planeOf(map), ...kept]);
   return (
     <div class="pins">
       <Distances />
@@ -171,7 +173,7 @@ function Pins({ map }: { map: PlaneMap }) {
                 range={range}
                 opacity={opacity.value}
                 smooth={smooth.value}
-                marks={[{ position, text: String(index + 1) }]}
+                marks={[{ position, text: '' }]}
                 grid={place.value!}
                 name={`What ${positionName(position, place.value!)} attends to`}
               />
@@ -218,11 +220,6 @@ function distanceName(distance: number): string {
 /** The plane of a map that was chosen, or the mean of all. */
 function planeOf({ planes, height, width }: PlaneMap): Plane {
   return { height, width, values: planes[planeIndex.value ?? -1] ?? meanPlane(planes) };
-}
-
-/** Maps of queries have one range for all; others their own. */
-function rangeOf(map: PlaneMap, plane: Plane) {
-  return map.ofQuery ? rangeFromZero([plane, ...pinnedMaps.value.map(planeOf)].map(({ values }) => values)) : extent(plane.values);
 }
 
 function nameOf(name: string): string {

@@ -97,9 +97,16 @@ export function PictureChoice() {
     <section class="panel" aria-labelledby="picture-title">
       <h2 id="picture-title">Picture</h2>
       <div class="actions thumbnails">
+        <button type="button" disabled={!viewer.value} onClick={() => void showTest(-1)} aria-label="Previous test image">
+          ‹
+        </button>
+        <button type="button" disabled={!viewer.value} onClick={() => void showTest(picture.value?.truth ? 1 : 0)}>
+          {picture.value?.truth ? 'Next test image' : 'Test image'}
+        </button>
         {PHOTOS.map((photo) => (
           <button
             type="button"
+            class="photo"
             key={photo.name}
             title={`${photo.name}, by ${photo.credit}`}
             aria-pressed={picture.value?.name === photo.name}
@@ -108,14 +115,6 @@ export function PictureChoice() {
             <img src={photo.url} alt={photo.name} width={56} height={56} />
           </button>
         ))}
-      </div>
-      <div class="actions">
-        <button type="button" disabled={!viewer.value} onClick={() => void showTest(-1)} aria-label="Previous test image">
-          ‹
-        </button>
-        <button type="button" disabled={!viewer.value} onClick={() => void showTest(picture.value?.truth ? 1 : 0)}>
-          {picture.value?.truth ? 'Next test image' : 'Test image'}
-        </button>
       </div>
       <div class="actions">
         <div class={`dropped ${over.value ? 'over' : ''}`} onDragOver={dragged(true)} onDragLeave={dragged(false)} onDrop={onDrop}>
@@ -141,10 +140,9 @@ export function PictureChoice() {
 /** How maps are laid over the picture. */
 export function Appearance() {
   return (
-    <section class="panel" aria-labelledby="maps-title">
-      <h2 id="maps-title">Maps</h2>
-      <label class="stacked">
-        Opacity
+    <div class="bar appearance">
+      <label>
+        Opacity of maps
         <input
           type="range"
           min="0"
@@ -159,10 +157,10 @@ export function Appearance() {
         <input type="checkbox" checked={smooth.value} onChange={(event) => (smooth.value = event.currentTarget.checked)} />
         Smooth
       </label>
-      <p class="note" role="status">
+      <span class="note" role="status">
         {busy.value > 0 ? 'Computing…' : ''}
-      </p>
-    </section>
+      </span>
+    </div>
   );
 }
 

@@ -3,6 +3,7 @@ import { significant } from '../../report/format.ts';
 import type { Grid } from '../../look/maps.ts';
 import { heatColour, HEAT_GRADIENT, type Colour } from './colours.ts';
 import { greyOf, type Picture } from './picture.ts';
+import { inverted } from './state.ts';
 
 /** Pixels of a canvas, whatever its size on the page. */
 const SIZE = 384;
@@ -20,9 +21,10 @@ export interface Mark {
 
 export type Range = readonly [low: number, high: number];
 
-/** From 0, or the least value where that is less, to the largest one of several maps. */
-export function rangeFromZero(maps: readonly Float32Array[]): Range {
-  return [Math.min(0, ...maps.map((values) => extent(values)[0])), Math.max(...maps.map((values) => extent(values)[1]))];
+/** From the least to the largest value of maps that have their colours in common. */
+export function rangeOf(planes: readonly Plane[]): Range {
+  const ranges = planes.map(({ values }) => extent(values));
+  return [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
 }
 
 /** From the least to the largest value. */
@@ -53,7 +55,8 @@ interface OverlayProps {
 /** A picture in grey with colours over it. */
 export function Overlay({ picture, cells, opacity, smooth = false, marks = [], grid, text }: OverlayProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const grey = useMemo(() => greyOf(picture), [picture]);
+  const isInverted = inverted.value;
+  const grey = useMemo(() => greyOf(picture, isInverted), [picture, isInverted]);
   useEffect(() => {
     const ctx = canvas.current!.getContext('2d')!;
     ctx.globalAlpha = 1;

@@ -1,6 +1,5 @@
 import { useEffect } from 'preact/hooks';
 import { Attention } from './attention.tsx';
-import { Channels } from './channels.tsx';
 import { Appearance, Network, PictureChoice } from './choices.tsx';
 import { Cam, Predicted } from './prediction.tsx';
 import { busy, files, problem, viewer } from './state.ts';
@@ -19,7 +18,6 @@ export function Look() {
       <div class="controls">
         <Network />
         <PictureChoice />
-        <Appearance />
       </div>
       <div class="seen">
         {problem.value && (
@@ -36,6 +34,7 @@ export function Look() {
 function Seen() {
   return (
     <>
+      <Appearance />
       <div class="panels">
         <Attention />
         <div class="beside">
@@ -43,7 +42,6 @@ function Seen() {
           <Cam />
         </div>
       </div>
-      <Channels />
     </>
   );
 }

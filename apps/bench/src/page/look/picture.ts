@@ -90,13 +90,16 @@ export function pixelsFor({ format: { height, width, channels } }: Viewer, pictu
   });
 }
 
-/** A picture in shades of grey, so that colours over it are those of a map alone. */
-export function greyOf(picture: Picture): HTMLCanvasElement {
+/** A picture in shades of grey, so that colours over it are those of a map alone; inverted, if wanted. */
+export function greyOf(picture: Picture, inverted: boolean): HTMLCanvasElement {
   const { width, height } = picture.canvas;
   const canvas = canvasOf(width, height);
   const ctx = context(canvas);
   const image = context(picture.canvas).getImageData(0, 0, width, height);
-  for (let start = 0; start < image.data.length; start += 4) image.data.fill(luma(image.data, start), start, start + 3);
+  for (let start = 0; start < image.data.length; start += 4) {
+    const grey = luma(image.data, start);
+    image.data.fill(inverted ? 255 - grey : grey, start, start + 3);
+  }
   ctx.putImageData(image, 0, 0);
   return canvas;
 }

@@ -20,7 +20,7 @@ export function Predicted() {
   const right = truth && predicted.pixels ? predicted.pixels.filter((guess, p) => guess === truth[p]).length / truth.length : null;
   return (
     <section class="panel" aria-labelledby="predicted-title">
-      <h2 id="predicted-title">It takes it for</h2>
+      <h2 id="predicted-title">It predicts</h2>
       {pixels && (
         <figure class="map">
           <Overlay
@@ -41,13 +41,13 @@ export function Predicted() {
         ))}
       </ul>
       {right !== null && (
-        <p class="note">
+        <div class="note">
+          <p>Right on {percent(right)} % of the pixels.</p>
           <label>
             <input type="checkbox" checked={showsTruth.value} onChange={(event) => (showsTruth.value = event.currentTarget.checked)} />
-            True labels
-          </label>{' '}
-          It is right on {percent(right)} % of the pixels.
-        </p>
+            Show the true labels
+          </label>
+        </div>
       )}
       {truth && !predicted.pixels && <p class="note">It is: {labels[truth[0]]}.</p>}
     </section>

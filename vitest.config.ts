@@ -1,6 +1,6 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { findChromium } from './tools/testkit/src/chromium.ts';
+import { findChromium, softwareGpuFlags } from './tools/backends/src/chromium.ts';
 
 const tests = '{packages,apps,tools}/*/test/**/*.test.ts';
 const browserTests = '{packages,apps,tools}/*/test/**/*.browser.test.ts';
@@ -28,7 +28,7 @@ const browser = {
       enabled: true,
       headless: true,
       screenshotFailures: false,
-      provider: playwright({ launchOptions: { executablePath: chromium ?? 'chromium', args: softwareGpu() } }),
+      provider: playwright({ launchOptions: { executablePath: chromium ?? 'chromium', args: softwareGpuFlags() } }),
       instances: [{ browser: 'chromium' as const }],
     },
   },
@@ -38,20 +38,3 @@ export default defineConfig({
   // All cores: Vitest would leave one of them idle, half of a small machine.
   test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser] : [node], maxWorkers: '100%' },
 });
-
-/** Flags that give headless Chromium WebGL2 and WebGPU without a GPU. */
-function softwareGpu(): string[] {
-  return [
-    '--no-sandbox',
-    '--use-angle=swiftshader',
-    '--enable-unsafe-swiftshader',
-    '--enable-unsafe-webgpu',
-    '--use-webgpu-adapter=swiftshader',
-    '--enable-features=Vulkan',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-    '--disable-quic',
-  ];
-}

@@ -9,11 +9,10 @@
  *
  * The map is `[1, side, side, 64]`, the side 128 where none is given. The layer is that of its bench entry, with these options instead of its own.
  */
+import { useBackend } from '@saccade/backends';
 import { addN, dispose, mean, randomNormal, train as optimizers, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
-import { unknownName, UsageError } from './cli/errors.ts';
 import type { BenchLayer } from './entry.ts';
-import { BenchError } from './errors.ts';
-import { startBackend } from './node/backend.ts';
+import { BenchError, unknownName, UsageError } from './errors.ts';
 import { residentGauge } from './node/memory.ts';
 import { workspace } from './node/workspace.ts';
 
@@ -32,7 +31,7 @@ async function run([block = '', ...rest]: readonly string[]): Promise<void> {
   const { side, train, options } = argumentsOf(rest);
   const layer = withOptions(await layerOf(block), options);
   const shape = [1, side, side, CHANNELS];
-  await startBackend('wasm', { training: train, wasmDir: null });
+  await useBackend('wasm', { training: train });
   layer.build(shape);
   const x = randomNormal(shape);
   const outputs = () => [layer.apply(x, { training: train })].flat() as Tensor[];

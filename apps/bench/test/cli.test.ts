@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseOptions } from '../src/cli/options.ts';
 import { discover } from '../src/node/discover.ts';
-import { entriesOf } from '../src/node/entries.ts';
+import { entriesOf } from '../src/compare/packages.ts';
 import { readRun } from '../src/node/results.ts';
 
 const FIXTURE = join(import.meta.dirname, 'fixture');
@@ -39,7 +39,7 @@ describe('the command line', () => {
   it.each([
     [['latncy'], 'Unknown command "latncy". Did you mean "latency"? There are compare, latency'],
     [['--blocs', 'se'], 'Unknown option "--blocs". Did you mean "--blocks"? There are --backend'],
-    [['--backend', 'wbgpu'], 'Unknown backend "wbgpu". Did you mean "webgpu"? There are auto, cpu, wasm, webgpu'],
+    [['--backend', 'wbgpu'], 'Unknown backend "wbgpu". Did you mean "webgpu"? There are auto, webgpu, webgl, wasm, cpu'],
     [['latency', '--seeds', '2'], 'The command latency has no option --seeds. It has --backend'],
     [['latency', 'se'], 'takes no argument, but received "se"'],
     [['--shapes', '1x56'], '--shapes has "1x56", but a shape is batch, positions and channels'],

@@ -38,6 +38,9 @@ const run: Run = {
     backend: 'webgpu',
     device: 'swiftshader',
     software: true,
+    threads: 1,
+    copyBytesPerSecond: 4e10,
+    browser: null,
     cpu: 'A CPU',
     cores: 2,
     memoryBytes: 2 ** 34,
@@ -57,6 +60,7 @@ const run: Run = {
       block: 'none',
       package: null,
       backend: 'webgpu',
+      task: 'clothes',
       epochs: 3,
       accuracyMean: 0.8,
       accuracyCi95: 0.01,
@@ -69,6 +73,7 @@ const run: Run = {
       block: 'Quick',
       package: '@saccade/x',
       backend: 'webgpu',
+      task: 'clothes',
       epochs: 3,
       accuracyMean: 0.825,
       accuracyCi95: null,
@@ -86,7 +91,7 @@ describe('a report', () => {
       .flatMap((line) => /^(Slow|Bad|Quick|none)\b/.exec(line)?.[1] ?? []);
     expect(names).toEqual(['Quick', 'Slow', 'Bad', 'Quick', 'none']);
     expect(textReport(run)).toMatch(/Bad +wrong output/);
-    expect(textReport(run)).toMatch(/Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +9\.68 \(9\.00\) +1\.50 +8,464 +0\.00819/);
+    expect(textReport(run)).toMatch(/Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +9\.68 \(9\.00\) +97 +1\.50 +8,464 +0\.00819/);
     expect(textReport(run)).toMatch(/Quick +82\.5 +– +\+2\.5 +0 +41\.0 +78,000 +246/);
   });
 

@@ -11,6 +11,7 @@ import { startServer, type RunningServer } from '../src/server/server.ts';
 
 const SECRET = 'of no business to others';
 const temporary = () => mkdtempSync(join(tmpdir(), 'saccade-server-'));
+const about = () => ({ versions: { '@saccade/x': '1.0.0' }, commit: 'abc' });
 
 const images = (count: number): ImageSet => ({
   count,
@@ -83,6 +84,7 @@ const start = (resultsDir: string | null = null) =>
     resultsDir,
     images: () => ({ name: 'Clothes', classes: 3, train: images(3), test: images(2) }),
     networksDir: networksFolder(),
+    about,
     host: '127.0.0.1',
     port: 0,
   });
@@ -311,7 +313,7 @@ describe('the runs', () => {
 
 describe('the server', () => {
   it('names every address where it listens on all networks', async () => {
-    const options = { pageDir: pageFolder(), resultsDir: null, images: () => expect.fail('asked for no images'), networksDir: null, port: 0 };
+    const options = { pageDir: pageFolder(), resultsDir: null, images: () => expect.fail('asked for no images'), about, networksDir: null, port: 0 };
     const server = await startServer({ ...options, host: '0.0.0.0' });
     expect(server.urls[0]).toBe(server.url);
     for (const url of server.urls) expect((await fetch(`${url}/networks/index.json`)).status).toBe(200);
@@ -324,7 +326,7 @@ describe('the server', () => {
     const images = () => {
       throw new BenchError('/home/somebody/images is missing');
     };
-    const server = await startServer({ pageDir: pageFolder(), resultsDir: null, images, networksDir: null, host: '127.0.0.1', port: 0 });
+    const server = await startServer({ pageDir: pageFolder(), resultsDir: null, images, about, networksDir: null, host: '127.0.0.1', port: 0 });
     const { status, headers, text } = await ask(server, '/data/images.json');
     expect({ status, headers, text }).toMatchObject({ status: 500, headers: ISOLATION, text: expect.not.stringContaining('somebody') });
     expect(told).toHaveBeenCalledWith('saccade-bench: /home/somebody/images is missing\n');
@@ -334,7 +336,7 @@ describe('the server', () => {
 
   it('says how to help it where it cannot start', async () => {
     const server = await start();
-    const options = { pageDir: pageFolder(), resultsDir: null, images: () => expect.fail('asked for no images'), networksDir: null };
+    const options = { pageDir: pageFolder(), resultsDir: null, images: () => expect.fail('asked for no images'), about, networksDir: null };
     const port = Number(new URL(server.url).port);
     await expect(startServer({ ...options, host: '127.0.0.1', port })).rejects.toThrow(
       `Port ${port} of 127.0.0.1 is in use by another program. Give another one`,

@@ -1,4 +1,4 @@
-import type { BackendName } from '@saccade/backends';
+import type { NodeBackendName } from '@saccade/backends';
 import {
   ACTIVATIONS,
   affine,
@@ -31,7 +31,7 @@ import { describe, expect, test } from 'vitest';
 import { evaluate, expectSame, normal, toTensor, type Input, type Operation } from './plain.ts';
 
 // WebGPU may be software here: shapes that reach each path, and no more.
-const SHAPES: Record<BackendName, number[][]> = {
+const SHAPES: Record<NodeBackendName, number[][]> = {
   cpu: [
     [1, 3, 5, 3],
     [3, 7, 4, 20],

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { useBackend, type BackendName } from '@saccade/backends';
+import { useBackend, type NodeBackendName } from '@saccade/backends';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { expectSame, on } from './compare.ts';
 import { convolution, gradientsOf, nameOf, sides, type Convolution } from './convolution.ts';
@@ -34,7 +34,7 @@ function undilated(x: tf.Tensor4D, filter: tf.Tensor4D, { depthwise, kernel, str
   return depthwise ? tf.depthwiseConv2d(x, sparse, strides, pad) : tf.conv2d(x, sparse, strides, pad);
 }
 
-const backends: BackendName[] = inject('webgpu') ? ['webgpu', 'wasm', 'cpu'] : ['wasm', 'cpu'];
+const backends: NodeBackendName[] = inject('webgpu') ? ['webgpu', 'wasm', 'cpu'] : ['wasm', 'cpu'];
 
 beforeAll(async () => {
   for (const backend of backends) await useBackend(backend);

@@ -1,2 +1,3 @@
-export { BACKENDS, type BackendName, isBackendName, useBackend, type BackendInUse } from './use-backend.ts';
+export type { BackendInUse } from './names.ts';
+export { isNodeBackendName, NODE_BACKENDS, type NodeBackendName, useBackend } from './use-backend.ts';
 export { requestWebGpu, type WebGpuAdapter } from './webgpu.ts';

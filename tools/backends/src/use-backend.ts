@@ -2,21 +2,15 @@ import * as os from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 // Registers the gradients of the core ops; core alone has none in Node.
 import '@tensorflow/tfjs-layers';
+import type { BackendInUse } from './names.ts';
 import { requestWebGpu } from './webgpu.ts';
 
-export const BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
-export type BackendName = (typeof BACKENDS)[number];
+/** Those of {@link BACKENDS} that run in Node. */
+export const NODE_BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
+export type NodeBackendName = (typeof NODE_BACKENDS)[number];
 
-export interface BackendInUse {
-  readonly name: BackendName;
-  /** The CPU's or GPU's model. */
-  readonly device: string;
-  /** True for WebGPU on a CPU (SwiftShader): right numbers, meaningless timings. */
-  readonly software: boolean;
-}
-
-export function isBackendName(name: string): name is BackendName {
-  return (BACKENDS as readonly string[]).includes(name);
+export function isNodeBackendName(name: string): name is NodeBackendName {
+  return (NODE_BACKENDS as readonly string[]).includes(name);
 }
 
 export interface BackendOptions {
@@ -36,14 +30,15 @@ let webgpu: BackendInUse | undefined;
  * @throws if the backend cannot be had here, saying what is missing.
  */
 export async function useBackend(
-  name: BackendName,
+  name: NodeBackendName,
   { allowSoftware = true, training = true, wasmDir = null }: BackendOptions = {},
 ): Promise<BackendInUse> {
   // Without it the cpu backend greets every process on stderr.
   tf.enableProdMode();
   if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
   if (name === 'wasm') await importWasm(training, wasmDir);
-  const inUse = name === 'webgpu' ? await startWebGpu(allowSoftware) : { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false };
+  const inUse =
+    name === 'webgpu' ? await startWebGpu(allowSoftware) : { name, device: os.cpus()[0]?.model.trim() ?? 'unknown CPU', software: false, threads: 1 };
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its ${name} backend.`);
   await tf.ready();
   return inUse;
@@ -69,6 +64,6 @@ async function startWebGpu(allowSoftware: boolean): Promise<BackendInUse> {
   await import('@tensorflow/tfjs-backend-webgpu');
   // Small tensors must not slip away to the cpu backend.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  webgpu = { name: 'webgpu', ...adapter };
+  webgpu = { name: 'webgpu', ...adapter, threads: 1 };
   return webgpu;
 }

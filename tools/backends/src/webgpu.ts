@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import * as os from 'node:os';
 import { create, globals } from 'webgpu';
+import { gpuName, isSoftware } from './names.ts';
 
 /** The WebGPU adapter that Dawn offers in this process. */
 export interface WebGpuAdapter {
@@ -44,8 +45,6 @@ async function install(): Promise<WebGpuAdapter | null> {
   if (!adapter) return null;
   // Node has a navigator of its own, without gpu.
   Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu, configurable: true });
-  const { device, vendor, architecture, description } = adapter.info;
-  // Where the driver names no device, `device` is its PCI id.
-  const name = device && !device.startsWith('0x') ? device : [vendor, architecture].filter(Boolean).join(' ') || description || 'unknown GPU';
-  return { device: name, software: /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description}`) };
+  const device = gpuName(adapter.info);
+  return { device, software: isSoftware(`${device} ${adapter.info.description}`) };
 }

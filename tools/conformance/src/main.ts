@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import * as path from 'node:path';
-import { BACKENDS, isBackendName, useBackend } from '@saccade/backends';
+import { NODE_BACKENDS, isNodeBackendName, useBackend } from '@saccade/backends';
 import { compareWithGolden, findAdapters, goldensIn, readGolden, type Adapters, type Report } from './index.ts';
 
-const USAGE = `npm run conformance -- DIR_OR_FILE… [--backend ${BACKENDS.join('|')}] [--json]`;
+const USAGE = `npm run conformance -- DIR_OR_FILE… [--backend ${NODE_BACKENDS.join('|')}] [--json]`;
 
 interface Line {
   readonly file: string;
@@ -19,7 +19,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { backend: { type: 'string', default: 'cpu' }, json: { type: 'boolean', default: false } },
   });
-  if (!isBackendName(values.backend)) throw new Error(`Unknown backend "${values.backend}". The backends are ${BACKENDS.join(', ')}.`);
+  if (!isNodeBackendName(values.backend)) throw new Error(`Unknown backend "${values.backend}". The backends are ${NODE_BACKENDS.join(', ')}.`);
   if (positionals.length === 0) throw new Error('No golden given. Name files, or folders that hold some.');
   // npm runs scripts in the repository's root; paths are meant from where the command was typed.
   const files = goldensIn(positionals.map((given) => path.resolve(process.env['INIT_CWD'] ?? '.', given)));
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   const adapters = findAdapters(path.resolve(import.meta.dirname, '../../..'));
   const lines: Line[] = [];
   for (const file of files) {
-    const line = await runFile(file, adapters, backend.name);
+    const line = await runFile(file, adapters, values.backend);
     lines.push(line);
     if (!values.json) console.log(`${line.ok ? 'ok  ' : 'FAIL'} ${[line.name, ...figures(line)].join('  ')}`);
   }
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-async function runFile(file: string, adapters: Adapters, backend: (typeof BACKENDS)[number]): Promise<Line> {
+async function runFile(file: string, adapters: Adapters, backend: (typeof NODE_BACKENDS)[number]): Promise<Line> {
   let name = path.basename(file);
   let owner: string | null = null;
   try {

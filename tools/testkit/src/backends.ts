@@ -1,12 +1,12 @@
-import { BACKENDS, useBackend, type BackendName } from '@saccade/backends';
+import { NODE_BACKENDS, useBackend, type NodeBackendName } from '@saccade/backends';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 
 /** The backend of tests that name none. */
 export const DEFAULT_BACKEND = 'cpu';
 
 /** Describes the same tests on cpu, wasm and, where there is an adapter, WebGPU. */
-export function onEachBackend(tests: (backend: BackendName) => void): void {
-  for (const backend of BACKENDS) {
+export function onEachBackend(tests: (backend: NodeBackendName) => void): void {
+  for (const backend of NODE_BACKENDS) {
     describe.skipIf(backend === 'webgpu' && !inject('webgpu'))(`on ${backend}`, () => {
       beforeAll(async () => {
         await useBackend(backend);
@@ -23,6 +23,6 @@ export function onEachBackend(tests: (backend: BackendName) => void): void {
  * Which of some cases a block is tested with on a backend: all; on a software WebGPU, where each is programs to compile and the goldens run, too, the
  * first.
  */
-export function casesOn<T>(backend: BackendName, cases: readonly T[]): T[] {
+export function casesOn<T>(backend: NodeBackendName, cases: readonly T[]): T[] {
   return cases.slice(0, backend === 'webgpu' ? 1 : undefined);
 }

@@ -1,5 +1,5 @@
 import { requestWebGpu } from '@saccade/backends';
-import { findChromium } from './chromium.ts';
+import { findChromium } from '@saccade/backends/chromium';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {

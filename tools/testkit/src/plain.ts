@@ -1,4 +1,4 @@
-import { useBackend, type BackendName } from '@saccade/backends';
+import { useBackend, type NodeBackendName } from '@saccade/backends';
 import type { Block } from '@saccade/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
@@ -20,7 +20,7 @@ export async function equalsPlain<L extends Block<object>>(
   shape: readonly number[],
   plain: (layer: L, x: tf.Tensor4D) => PlainResult,
 ): Promise<void> {
-  const backend = tf.getBackend() as BackendName;
+  const backend = tf.getBackend() as NodeBackendName;
   // Where on WebGPU each plain op would be one more program to compile.
   await useBackend('cpu');
   layer.build([...shape]);

@@ -1,22 +1,28 @@
 import { parseArgs } from 'node:util';
-import { BACKEND_CHOICES, type BackendChoice } from '../node/backend.ts';
-import { unknownName, UsageError } from './errors.ts';
+import { BACKEND_CHOICES, type BackendChoice } from '../compare/jobs.ts';
+import { unknownName, UsageError } from '../errors.ts';
+import { TASKS, type TaskName } from '../tasks/names.ts';
 
-export const COMMANDS = ['compare', 'latency', 'accuracy', 'primitives', 'report', 'pack'] as const;
+export const COMMANDS = ['compare', 'latency', 'accuracy', 'primitives', 'serve', 'report', 'pack'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 /** The options of the commands that measure. */
-const MEASURING = ['backend', 'budget', 'blocks', 'json'];
+const MEASURING = ['backend', 'in', 'chrome', 'budget', 'blocks', 'json'];
+const TRAINING = ['tasks', 'seeds', 'epochs', 'data'];
 const OPTIONS_OF: Record<Command, readonly string[]> = {
-  compare: [...MEASURING, 'shapes', 'seeds', 'epochs', 'data'],
+  compare: [...MEASURING, 'shapes', ...TRAINING],
   latency: [...MEASURING, 'shapes'],
-  accuracy: [...MEASURING, 'seeds', 'epochs', 'data'],
+  accuracy: [...MEASURING, ...TRAINING, 'save'],
   primitives: MEASURING,
+  serve: ['port', 'host', 'open', 'data'],
   report: [],
   pack: ['out'],
 };
 
 const NAMES = [...new Set(Object.values(OPTIONS_OF).flat())];
+/** Those that take no value. */
+const SWITCHES = ['open', 'help'];
+const PLACES = ['node', 'chrome'] as const;
 
 /** A command line, checked. What was not given is undefined. */
 export interface Options {
@@ -25,14 +31,24 @@ export interface Options {
   /** The files of `report`. */
   readonly files: readonly string[];
   readonly backend: BackendChoice;
+  /** What runs the measurements: this Node, or a headless Chrome. */
+  readonly place: (typeof PLACES)[number];
+  /** The browser's binary. */
+  readonly chrome?: string;
   readonly blocks?: readonly string[];
   readonly shapes?: readonly (readonly number[])[];
+  readonly tasks?: readonly TaskName[];
   readonly seeds?: number;
   readonly epochs?: number;
   readonly budgetSeconds?: number;
   readonly data: string;
   readonly json?: string;
+  /** Where trained networks are saved. */
+  readonly save?: string;
   readonly out?: string;
+  readonly port: number;
+  readonly host: string;
+  readonly open: boolean;
 }
 
 /**
@@ -41,7 +57,7 @@ export interface Options {
  * @throws {@link UsageError} for an unknown command, option or backend, or a value that an option does not take
  */
 export function parseOptions(args: readonly string[]): Options {
-  const options = Object.fromEntries(NAMES.map((name) => [name, { type: 'string' as const }]));
+  const options = Object.fromEntries(NAMES.map((name) => [name, { type: SWITCHES.includes(name) ? ('boolean' as const) : ('string' as const) }]));
   // Not strict, so that the messages can say what there is.
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
@@ -51,7 +67,7 @@ export function parseOptions(args: readonly string[]): Options {
     tokens: true,
   });
   for (const token of tokens) {
-    if (token.kind !== 'option' || token.name === 'help') continue;
+    if (token.kind !== 'option' || SWITCHES.includes(token.name)) continue;
     if (!NAMES.includes(token.name))
       throw unknownName(
         'option',
@@ -61,11 +77,11 @@ export function parseOptions(args: readonly string[]): Options {
     if (token.value === undefined || token.value.startsWith('--'))
       throw new UsageError(`The option ${token.rawName} needs a value: ${token.rawName} VALUE. See saccade-bench --help.`);
   }
-  const { help = false, ...given } = values;
+  const { help = false, open = false, ...given } = values;
   const [first = 'compare', ...files] = positionals;
   if (!isCommand(first)) throw unknownName('command', first, COMMANDS);
-  if (!help) checkCombination(first, Object.keys(given), files);
-  return { command: first, help: help === true, files, ...valuesOf(given as Record<string, string>) };
+  if (!help) checkCombination(first, [...Object.keys(given), ...(open === true ? ['open'] : [])], files);
+  return { command: first, help: help === true, open: open === true, files, ...valuesOf(given as Record<string, string>) };
 }
 
 function isCommand(name: string): name is Command {
@@ -86,33 +102,60 @@ function checkCombination(command: Command, given: readonly string[], files: rea
 }
 
 function valuesOf({
-  backend = 'auto',
+  backend: backendName = 'auto',
+  in: place,
+  chrome,
   data = 'subset',
   blocks,
   shapes,
+  tasks,
   seeds,
   epochs,
   budget,
   json,
+  save,
   out,
-}: Record<string, string>): Omit<Options, 'command' | 'help' | 'files'> {
+  port = '8080',
+  host = '127.0.0.1',
+}: Record<string, string>): Omit<Options, 'command' | 'help' | 'open' | 'files'> {
+  const backend = oneOf('backend', backendName, BACKEND_CHOICES);
+  // WebGL exists in browsers alone, and whoever names a browser wants one.
+  const inBrowser = backend === 'webgl' || chrome !== undefined;
+  const chosen = oneOf('place for --in', place ?? (inBrowser ? 'chrome' : 'node'), PLACES);
+  if (inBrowser && chosen === 'node') {
+    throw new UsageError(
+      `--in node goes with neither --backend webgl nor --chrome, which need a browser. Leave it away, or choose --backend webgpu, wasm or cpu.`,
+    );
+  }
   return {
-    backend: backendOf(backend),
+    backend,
+    place: chosen,
     data,
+    host,
+    port: portOf(port),
+    ...(chrome !== undefined && { chrome }),
     ...(blocks !== undefined && { blocks: listOf(blocks) }),
     ...(shapes !== undefined && { shapes: listOf(shapes).map(shapeOf) }),
+    ...(tasks !== undefined && { tasks: listOf(tasks).map((task) => oneOf('task', task, TASKS)) }),
     ...(seeds !== undefined && { seeds: positive('seeds', seeds, true) }),
     ...(epochs !== undefined && { epochs: positive('epochs', epochs, true) }),
     ...(budget !== undefined && { budgetSeconds: positive('budget', budget, false) }),
     ...(json !== undefined && { json }),
+    ...(save !== undefined && { save }),
     ...(out !== undefined && { out }),
   };
 }
 
-function backendOf(name: string): BackendChoice {
-  const choice = BACKEND_CHOICES.find((candidate) => candidate === name);
-  if (!choice) throw unknownName('backend', name, BACKEND_CHOICES);
-  return choice;
+function oneOf<T extends string>(what: string, name: string, known: readonly T[]): T {
+  const found = known.find((candidate) => candidate === name);
+  if (!found) throw unknownName(what, name, known);
+  return found;
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new UsageError(`--port is "${text}", but must be a whole number from 0, any free one, to 65535.`);
+  return port;
 }
 
 function listOf(value: string): string[] {

@@ -3,7 +3,7 @@ import { agreementOf } from './agreement.ts';
 import type { Forward, Match } from './match.ts';
 import type { MemoryGauge } from './memory.ts';
 import { workOf, type Work } from './profile.ts';
-import { ratioOf, settle, takeSamples, timeOnce, type Run } from './sampling.ts';
+import { ratioOf, settle, takeSamples, timeOnce, type Run, type Watch } from './sampling.ts';
 import { median, quantile, type Interval } from './statistics.ts';
 
 /** Times in milliseconds a forward, memory in bytes. */
@@ -36,6 +36,7 @@ export interface LatencyOptions {
   /** How long to take samples, in milliseconds. */
   readonly timeMs: number;
   readonly gauge: MemoryGauge;
+  readonly watch?: Watch | undefined;
   readonly onProgress?: (fraction: number) => void;
 }
 
@@ -44,7 +45,7 @@ export interface LatencyOptions {
  *
  * @throws where the output is wrong: a wrong block is not timed
  */
-export async function measureLatency(match: Match, { timeMs, gauge, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
+export async function measureLatency(match: Match, { timeMs, gauge, watch, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
   const runOf =
     (forward: Forward): Run =>
     () =>
@@ -60,12 +61,12 @@ export async function measureLatency(match: Match, { timeMs, gauge, onProgress =
   const cost = { firstRunMs, peakBytes: gauge.peakBytes(), ...work, ...costOf(match) };
 
   if ('refused' in match.baseline) {
-    const { subject: samples } = await takeSamples(subject, null, timeMs, onProgress);
+    const { subject: samples } = await takeSamples(subject, null, timeMs, onProgress, watch);
     return { ...summaryOf(samples), ...cost, baseline: match.baseline };
   }
   const baseline = runOf(match.baseline);
   const difference = await differenceOf(subject, baseline, match.tolerance);
-  const paired = await takeSamples(subject, baseline, timeMs, onProgress);
+  const paired = await takeSamples(subject, baseline, timeMs, onProgress, watch);
   return {
     ...summaryOf(paired.subject),
     ...cost,

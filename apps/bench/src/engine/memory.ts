@@ -7,9 +7,15 @@ export interface MemoryGauge {
   peakBytes(): number | null;
 }
 
-/** Reads what the WebGPU backend has allocated. It keeps released buffers for reuse, so that its total is its peak. */
+/** Where memory cannot be told. */
+export const NO_GAUGE: MemoryGauge = { start: () => undefined, peakBytes: () => null };
+
+/** Reads what the WebGPU or WebGL backend has allocated. They keep released buffers and textures for reuse, so that their total is its peak. */
 export function gpuGauge(): MemoryGauge {
-  const allocated = () => (memory() as { numBytesAllocatedInGPU?: number }).numBytesAllocatedInGPU ?? null;
+  const allocated = () => {
+    const { numBytesAllocatedInGPU, numBytesInGPUAllocated } = memory() as { numBytesAllocatedInGPU?: number; numBytesInGPUAllocated?: number };
+    return numBytesAllocatedInGPU ?? numBytesInGPUAllocated ?? null;
+  };
   let before: number | null = null;
   return {
     start: () => {

@@ -13,6 +13,16 @@ const MIN_SAMPLES = 5;
 /** Enough where one pair of samples alone takes longer than the time given. */
 const MIN_SLOW_SAMPLES = 3;
 
+/** Tells when a measurement is disturbed: samples taken meanwhile do not count. */
+export interface Watch {
+  /** How often it has been disturbed. */
+  readonly disturbances: () => number;
+  /** Resolves when nothing disturbs it, which may be at once. */
+  readonly calm: () => Promise<void>;
+}
+
+const NEVER_DISTURBED: Watch = { disturbances: () => 0, calm: async () => undefined };
+
 /** Times of two computations, milliseconds a run, sample `i` of one taken right before or after sample `i` of the other. */
 export interface PairedSamples {
   readonly subject: number[];
@@ -34,7 +44,7 @@ export async function timeOnce(run: Run): Promise<number> {
 /**
  * Takes samples of one computation, or of two in turns (AB, BA, AB, …), so that whatever slows the machine meanwhile slows both.
  *
- * @param timeMs how long to go on; at least a few samples are taken, and at most 100
+ * @param timeMs how long to go on, disturbances aside; at least a few samples are taken, and at most 100
  * @param onProgress told the fraction done after each sample
  */
 export async function takeSamples(
@@ -42,18 +52,31 @@ export async function takeSamples(
   baseline: Run | null,
   timeMs: number,
   onProgress: (fraction: number) => void,
+  watch: Watch = NEVER_DISTURBED,
 ): Promise<PairedSamples> {
+  await watch.calm();
+  let elapsed = 0;
   const start = performance.now();
   const contenders = [];
   for (const run of baseline ? [subject, baseline] : [subject]) contenders.push({ run, repetitions: await warmUp(run), samples: [] as number[] });
-  for (let count = 0; count < MAX_SAMPLES; count++) {
+  elapsed += performance.now() - start;
+  for (let count = 0; count < MAX_SAMPLES;) {
     const before = performance.now();
-    for (const { run, repetitions, samples } of count % 2 === 0 ? contenders : contenders.toReversed())
-      samples.push((await timeRuns(run, repetitions)) / repetitions);
-    const now = performance.now();
-    const fewest = now - before > timeMs ? MIN_SLOW_SAMPLES : MIN_SAMPLES;
-    onProgress(Math.min(1, Math.max((now - start) / timeMs, (count + 1) / MAX_SAMPLES)));
-    if (now - start >= timeMs && count + 1 >= fewest) break;
+    const disturbances = watch.disturbances();
+    const pair: number[] = [];
+    const order = count % 2 === 0 ? contenders : contenders.toReversed();
+    for (const { run, repetitions } of order) pair.push((await timeRuns(run, repetitions)) / repetitions);
+    if (watch.disturbances() !== disturbances) {
+      await watch.calm();
+      continue;
+    }
+    order.forEach(({ samples }, i) => samples.push(pair[i]));
+    count++;
+    const taken = performance.now() - before;
+    elapsed += taken;
+    const fewest = taken > timeMs ? MIN_SLOW_SAMPLES : MIN_SAMPLES;
+    onProgress(Math.min(1, Math.max(elapsed / timeMs, count / MAX_SAMPLES)));
+    if (elapsed >= timeMs && count >= fewest) break;
   }
   return { subject: contenders[0].samples, baseline: contenders[1]?.samples ?? [] };
 }

@@ -1,29 +1,19 @@
 import { fork } from 'node:child_process';
-import { BenchError } from '../errors.ts';
-import type { Message, Task, TaskOutcome } from './tasks.ts';
-
-/** A measurement that failed; the message says why, for the reader of a table. */
-export class TaskFailure extends BenchError {
-  override name = 'TaskFailure';
-}
-
-export interface TaskOptions {
-  /** Ends the task's process at once. */
-  readonly signal: AbortSignal;
-  /** Ends the task after so many milliseconds. */
-  readonly timeoutMs?: number;
-  readonly onProgress?: (fraction: number) => void;
-}
+import type { Crew, Job, JobOptions, JobOutcome, Message } from '../compare/jobs.ts';
+import { JobFailure, stoppedAfter } from '../errors.ts';
 
 /**
- * Performs a task in a process of its own: a first run is a first run, memory is its own, and a crash ends nothing else.
+ * Does each job in a process of its own.
  *
- * @param program the file that serves tasks when run with the argument `worker`
- * @throws {@link TaskFailure} where the task fails, takes too long or dies; the signal's reason where it is aborted
+ * @param program the file that does jobs when run with the argument `worker`
  */
-export function perform<T extends Task>(program: string, task: T, { signal, timeoutMs, onProgress }: TaskOptions): Promise<TaskOutcome[T['task']]> {
+export function processCrew(program: string): Crew {
+  return (job, options) => performInProcess(program, job, options);
+}
+
+function performInProcess<J extends Job>(program: string, job: J, { signal, timeoutMs, onProgress }: JobOptions): Promise<JobOutcome[J['job']]> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<TaskOutcome[T['task']]>();
+  const { promise, resolve, reject } = Promise.withResolvers<JobOutcome[J['job']]>();
   // Detached, so that Ctrl-C in a terminal reaches this process alone, which then decides.
   const worker = fork(program, ['worker'], { detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   const end = (failure: unknown) => {
@@ -32,33 +22,23 @@ export function perform<T extends Task>(program: string, task: T, { signal, time
   };
   const onAbort = () => end(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const timer =
-    timeoutMs !== undefined &&
-    setTimeout(
-      () =>
-        end(
-          new TaskFailure(
-            `stopped after ${Math.round(timeoutMs / 1000)} s: the run has taken far longer than its time budget; give more with --budget`,
-          ),
-        ),
-      timeoutMs,
-    );
+  const timer = timeoutMs !== undefined && setTimeout(() => end(new JobFailure(stoppedAfter(timeoutMs))), timeoutMs);
   let complaints = '';
   worker.stderr!.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-2000);
   });
   worker.on('message', (message: Message) => {
     if ('progress' in message) onProgress?.(message.progress);
-    else if ('error' in message) reject(new TaskFailure(message.error));
-    else resolve(message.outcome as TaskOutcome[T['task']]);
+    else if ('error' in message) reject(new JobFailure(message.error));
+    else resolve(message.outcome as JobOutcome[J['job']]);
   });
   worker.on('error', reject);
   worker.on('close', (code, by) => {
     const last = complaints.trim().split('\n').at(-1);
     const how = by ? `was killed (${by}), most likely for want of memory` : `ended early with exit code ${code}`;
-    reject(new TaskFailure(`its process ${how}${last ? `: ${last}` : ''}`));
+    reject(new JobFailure(`its process ${how}${last ? `: ${last}` : ''}`));
   });
-  worker.send(task);
+  worker.send(job);
   return promise.finally(() => {
     signal.removeEventListener('abort', onAbort);
     if (timer) clearTimeout(timer);

@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { entriesOf } from './entries.ts';
-import type { BenchPackage } from './installation.ts';
+import { entriesOf, type BenchPackage } from '../compare/packages.ts';
 
 interface Manifest {
   readonly name: string;

@@ -1,13 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import * as os from 'node:os';
-
-/** What a run says of the machine. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly platform: string;
-}
+import type { Machine } from '../compare/environment.ts';
 
 /** This machine. */
 export function machine(): Machine {
@@ -16,6 +9,7 @@ export function machine(): Machine {
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
     platform: `${os.platform()} ${os.arch()}`,
+    browser: null,
   };
 }
 

@@ -1,12 +1,4 @@
-import type { BenchEntry } from '../entry.ts';
-
-/** A package that takes part, and how to get at its entries. */
-export interface BenchPackage {
-  readonly name: string;
-  readonly version: string;
-  /** @throws where the package's bench file cannot be loaded, e.g. because the package was not built */
-  readonly load: () => Promise<readonly BenchEntry[]>;
-}
+import type { BenchPackage } from '../compare/packages.ts';
 
 /** What differs between the benchmark in its repository and the one that `pack` made. */
 export interface Installation {
@@ -15,6 +7,10 @@ export interface Installation {
   readonly packages: readonly BenchPackage[];
   /** The folder of the images that the default run uses. */
   readonly subsetDir: string;
+  /** The folder of the built page. */
+  readonly pageDir: string;
+  /** The folder of trained networks that the page looks through. */
+  readonly networksDir: string;
   /** Where results are written that no file was named for. */
   readonly resultsDir: string;
   /** The folder of the wasm backend's binaries, where they do not lie beside its code. */

@@ -1,20 +1,18 @@
-import { measureAccuracy } from '../engine/accuracy.ts';
-import { measureLatency } from '../engine/latency.ts';
-import { matchOf, type Match } from '../engine/match.ts';
+import { useBackend, requestWebGpu } from '@saccade/backends';
+import type { BackendInUse } from '@saccade/backends/names';
+import type { BackendChoice, Job, Message } from '../compare/jobs.ts';
+import { perform, type Host } from '../compare/perform.ts';
 import { gpuGauge } from '../engine/memory.ts';
-import { primitiveMatch } from '../engine/primitives.ts';
-import type { BenchEntry } from '../entry.ts';
-import { startBackend } from './backend.ts';
 import type { Installation } from './installation.ts';
 import { loadData } from './load-data.ts';
 import { residentGauge } from './memory.ts';
-import type { AccuracyTask, LatencyTask, Message, Subject, Task, TaskOutcome } from './tasks.ts';
+import { saveTo } from './networks.ts';
 
-/** Serves the one task that the parent process sends, and ends the process. */
+/** Does the one job that the parent process sends, and ends the process. */
 export function serve(installation: Installation): void {
   process.once('disconnect', () => process.exit());
-  process.once('message', (task: Task) => {
-    perform(task, installation).then(
+  process.once('message', (job: Job) => {
+    perform(job, hostOf(installation)).then(
       (outcome) => send({ outcome }),
       (error: unknown) => send({ error: error instanceof Error ? error.message : String(error) }),
     );
@@ -28,39 +26,20 @@ function send(message: Message): void {
   });
 }
 
-async function perform(task: Task, installation: Installation): Promise<TaskOutcome[Task['task']]> {
-  const backend = await startBackend(task.backend, { training: task.task === 'accuracy', wasmDir: installation.wasmDir });
-  if (task.task === 'probe') return backend;
-  const onProgress = throttled((progress) => send({ progress }));
-  if (task.task === 'latency') {
-    const gauge = backend.name === 'webgpu' ? gpuGauge() : residentGauge();
-    return measureLatency(await matchFor(task, installation), { timeMs: task.timeMs, gauge, onProgress });
-  }
-  return train(task, installation, onProgress);
-}
-
-async function matchFor({ subject, shape }: LatencyTask, installation: Installation): Promise<Match> {
-  return subject.kind === 'primitive' ? primitiveMatch(subject.block, shape) : matchOf(await entryOf(subject, installation), shape);
-}
-
-async function train({ subject, dataDir, seed, epochs }: AccuracyTask, installation: Installation, onProgress: (fraction: number) => void) {
-  const entry = subject && (await entryOf(subject, installation));
-  const insert = entry && { slot: entry.slot, layer: entry.hostLayer ?? entry.layer };
-  return measureAccuracy(loadData(dataDir), insert, { seed, epochs, onProgress });
-}
-
-async function entryOf(subject: Subject, { packages }: Installation): Promise<BenchEntry> {
-  const entries = await packages.find(({ name }) => name === subject.package)!.load();
-  return entries.find(({ block }) => block === subject.block)!;
-}
-
-/** Passes on at most four reports a second, so that reporting costs the measurement nothing. */
-function throttled(report: (fraction: number) => void): (fraction: number) => void {
-  let last = 0;
-  return (fraction) => {
-    const now = performance.now();
-    if (now - last < 250) return;
-    last = now;
-    report(fraction);
+function hostOf({ packages, wasmDir, commit }: Installation): Host {
+  return {
+    packages,
+    startBackend: (choice, training) => startBackend(choice, { training, wasmDir }),
+    gaugeFor: ({ name }) => (name === 'webgpu' ? gpuGauge() : residentGauge()),
+    loadImages: async (folder) => loadData(folder),
+    save: async (network, job, score) => saveTo(job.saveTo!, network, job, score, commit()),
+    onProgress: (progress) => send({ progress }),
   };
+}
+
+/** `auto` is WebGPU where there is a hardware adapter, and wasm elsewhere: a software adapter is used only when asked for by name. */
+async function startBackend(choice: BackendChoice, options: { training: boolean; wasmDir: string | null }): Promise<BackendInUse> {
+  const name = choice === 'auto' ? ((await requestWebGpu(false)) ? 'webgpu' : 'wasm') : choice;
+  if (name === 'webgl') throw new Error('The backend webgl needs a browser: add --in chrome.');
+  return useBackend(name, options);
 }

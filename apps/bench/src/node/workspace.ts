@@ -6,7 +6,14 @@ import { commitOf } from './environment.ts';
 import type { Installation } from './installation.ts';
 
 const BENCH = join(import.meta.dirname, '../..');
-const ENGINES = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-webgpu', 'webgpu'];
+const ENGINES = [
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-layers',
+  '@tensorflow/tfjs-backend-wasm',
+  '@tensorflow/tfjs-backend-webgl',
+  '@tensorflow/tfjs-backend-webgpu',
+  'webgpu',
+];
 
 /**
  * The benchmark in its repository.
@@ -17,6 +24,7 @@ const ENGINES = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', '@tensorflo
 export function workspace(program: string, root = join(BENCH, '../..')): Installation {
   const packages = discover(root);
   const subsetDir = join(BENCH, 'data/fashion-mnist-subset');
+  const [pageDir, networksDir] = [join(BENCH, 'dist'), join(BENCH, 'networks')];
   const versions = () => ({
     node: process.versions.node,
     ...Object.fromEntries([...ENGINES.map((name) => [name, versionOf(name)]), ...packages.map(({ name, version }) => [name, version])]),
@@ -26,12 +34,14 @@ export function workspace(program: string, root = join(BENCH, '../..')): Install
     program,
     packages,
     subsetDir,
+    pageDir,
+    networksDir,
     resultsDir: join(root, 'results'),
     wasmDir: null,
     versions,
     commit,
     // Loaded when it is needed: it brings a bundler.
-    pack: async (out) => (await import('../pack/pack.ts')).pack(out, { packages, subsetDir, versions, commit }),
+    pack: async (out) => (await import('../pack/pack.ts')).pack(out, { packages, subsetDir, pageDir, networksDir, versions, commit }),
   };
 }
 

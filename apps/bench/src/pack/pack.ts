@@ -3,10 +3,9 @@ import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, re
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build, type BuildFailure } from 'esbuild';
-import { UsageError } from '../cli/errors.ts';
-import { BenchError } from '../errors.ts';
+import { BenchError, UsageError } from '../errors.ts';
 import type { DiscoveredPackage } from '../node/discover.ts';
-import { BUNDLE, DATA, entrySource, LAUNCHER, WASM } from './sources.ts';
+import { BUNDLE, DATA, entrySource, LAUNCHER, NETWORKS, PAGE, WASM } from './sources.ts';
 
 /** A folder that could not be made. */
 export class PackError extends BenchError {
@@ -19,6 +18,8 @@ const { resolve: locate } = createRequire(import.meta.url);
 export interface Packing {
   readonly packages: readonly DiscoveredPackage[];
   readonly subsetDir: string;
+  readonly pageDir: string;
+  readonly networksDir: string;
   readonly versions: () => Record<string, string>;
   readonly commit: () => string | null;
 }
@@ -44,7 +45,13 @@ export async function pack(out: string, packing: Packing): Promise<void> {
   packBackends(target);
   copyLibraries(VULKAN, join(target, 'lib'));
   copyLibraries(RUNTIME, join(target, 'lib-fallback'));
-  cpSync(packing.subsetDir, join(target, DATA), { recursive: true });
+  for (const [from, to] of [
+    [packing.subsetDir, DATA],
+    [packing.pageDir, PAGE],
+    [packing.networksDir, NETWORKS],
+  ]) {
+    cpSync(from, join(target, to), { recursive: true });
+  }
   const launcher = join(target, 'saccade-bench');
   writeFileSync(launcher, LAUNCHER);
   chmodSync(launcher, 0o755);
@@ -62,8 +69,8 @@ async function bundle(target: string, { packages, versions, commit }: Packing): 
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    // Dawn is loaded from beside its own JavaScript; packing is not possible from a packed benchmark.
-    external: ['webgpu'],
+    // Dawn is loaded from beside its own JavaScript; packing, and driving Chrome, are not possible from a packed benchmark.
+    external: ['webgpu', 'playwright-core'],
     // The CommonJS modules inside expect these. Class names are kept: messages name blocks by them.
     banner: {
       js: "import { createRequire as packedRequire } from 'node:module';\nglobalThis.require = packedRequire(import.meta.url);\nglobalThis.__dirname = import.meta.dirname;\nglobalThis.__filename = import.meta.filename;",

@@ -24,9 +24,10 @@ export function markdownReport(runs: readonly Run[]): string {
 }
 
 function facts({ startedAt, durationSeconds, cpu, cores, memoryBytes, platform, versions, commit, command, interrupted }: Environment): string[] {
+  const memory = memoryBytes === null ? 'memory unknown' : `${(memoryBytes / 2 ** 30).toFixed(0)} GiB`;
   return [
     `- ${startedAt}, ${duration(1000 * durationSeconds)}${interrupted ? ', ended early' : ''}: \`saccade-bench ${command.join(' ')}\``,
-    `- ${cpu}, ${whole(cores)} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${platform}; commit ${commit ?? 'unknown'}`,
+    `- ${cpu ?? 'CPU'}, ${whole(cores)} cores, ${memory}, ${platform}; commit ${commit ?? 'unknown'}`,
     `- ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}`,

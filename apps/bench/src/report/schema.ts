@@ -1,46 +1,62 @@
+import { BACKENDS } from '@saccade/backends/names';
 import { z } from 'zod';
+import { TASKS } from '../tasks/names.ts';
 
+// A run may come from anywhere, so that nothing in it is without bounds.
+const text = z.string().max(300);
+const message = z.string().max(2000);
 const milliseconds = z.number().nonnegative();
 const count = z.number().int().nonnegative();
 const interval = z.tuple([z.number(), z.number()]);
+const samples = z.array(milliseconds).max(1000);
+const shape = z.array(count).max(8);
+const backend = z.enum(BACKENDS);
 
 const environment = z.strictObject({
   /** ISO 8601. */
   startedAt: z.iso.datetime(),
   durationSeconds: z.number().nonnegative(),
   /** The arguments of the run. */
-  command: z.array(z.string()),
-  backend: z.enum(['cpu', 'wasm', 'webgpu']),
+  command: z.array(message).max(100),
+  backend,
   /** The CPU or GPU that the backend computes on. */
-  device: z.string(),
+  device: text,
   /** True where a CPU plays the GPU: right numbers, meaningless timings. */
   software: z.boolean(),
-  cpu: z.string(),
+  /** Threads of the wasm backend. */
+  threads: count.default(1),
+  /** What a copy of a large tensor reads and writes in a second, on this backend. */
+  copyBytesPerSecond: z.number().positive().nullable().default(null),
+  /** The browser and its version; null in Node. */
+  browser: text.nullable().default(null),
+  /** The CPU's model, which browsers do not tell. */
+  cpu: text.nullable(),
   cores: count,
-  memoryBytes: count,
-  platform: z.string(),
-  versions: z.record(z.string(), z.string()),
-  commit: z.string().nullable(),
+  /** Browsers tell 8 GiB at most, or nothing. */
+  memoryBytes: count.nullable(),
+  platform: text,
+  versions: z.record(text, text).refine((versions) => Object.keys(versions).length <= 200, 'more than 200 versions'),
+  commit: text.nullable(),
   budgetSeconds: z.number().positive(),
   /** The images that accuracy was measured on. */
-  data: z.string().nullable(),
+  data: text.nullable(),
   /** True where the run was ended early: what is there is right, but not all that was asked for. */
   interrupted: z.boolean(),
 });
 
 const subject = {
-  block: z.string(),
+  block: text,
   /** The package; null for the network without a block. */
-  package: z.string().nullable(),
-  backend: z.enum(['cpu', 'wasm', 'webgpu']),
+  package: text.nullable(),
+  backend,
   /** Why there are no figures. */
-  error: z.string().optional(),
+  error: message.optional(),
 };
 
 const latency = z.strictObject({
   kind: z.literal('latency'),
   ...subject,
-  shape: z.array(count),
+  shape,
   medianMs: milliseconds.optional(),
   p95Ms: milliseconds.optional(),
   firstRunMs: milliseconds.optional(),
@@ -50,15 +66,15 @@ const latency = z.strictObject({
   params: count.optional(),
   macs: count.optional(),
   /** Each sample, in milliseconds a forward. */
-  samples: z.array(milliseconds).optional(),
+  samples: samples.optional(),
   baselineMedianMs: milliseconds.optional(),
   baselineP95Ms: milliseconds.optional(),
   baselineKernels: count.optional(),
   baselineBytesMoved: count.optional(),
   /** Sample `i` was taken right before or after the block's sample `i`. */
-  baselineSamples: z.array(milliseconds).optional(),
+  baselineSamples: samples.optional(),
   /** Why the baseline was not run. */
-  baselineRefused: z.string().optional(),
+  baselineRefused: message.optional(),
   /** How many times faster the block is than its baseline. */
   ratio: z.number().positive().optional(),
   ratioCi95: interval.nullable().optional(),
@@ -69,18 +85,23 @@ const latency = z.strictObject({
 const accuracy = z.strictObject({
   kind: z.literal('accuracy'),
   ...subject,
+  /** What the network was trained on. */
+  task: z.enum(TASKS).default('clothes'),
   epochs: count,
-  /** Mean and half-width of its 95 % interval, as fractions of the test images. */
+  /** Mean and half-width of its 95 % interval: of the fraction of test images classified right, or for scenes of the mean IoU. */
   accuracyMean: z.number().min(0).max(1).optional(),
   accuracyCi95: z.number().nonnegative().nullable().optional(),
   /** The median over seeds of the median training step. */
   stepMs: milliseconds.optional(),
   params: count.optional(),
   /** Each seed's training. */
-  samples: z.array(z.strictObject({ seed: count, accuracy: z.number().min(0).max(1), stepMs: milliseconds, losses: z.array(z.number()) })).optional(),
+  samples: z
+    .array(z.strictObject({ seed: count, accuracy: z.number().min(0).max(1), stepMs: milliseconds, losses: z.array(z.number()).max(1000) }))
+    .max(100)
+    .optional(),
 });
 
-const run = z.strictObject({ environment, results: z.array(z.discriminatedUnion('kind', [latency, accuracy])) });
+const run = z.strictObject({ environment, results: z.array(z.discriminatedUnion('kind', [latency, accuracy])).max(5000) });
 
 export type Environment = z.infer<typeof environment>;
 export type LatencyResult = z.infer<typeof latency>;

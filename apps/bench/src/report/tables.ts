@@ -1,5 +1,6 @@
 import { mega, NONE, percent, shapeName, significant, whole } from './format.ts';
 import type { AccuracyResult, Environment, LatencyResult, Result, Run } from './schema.ts';
+import { TASKS } from '../tasks/names.ts';
 import type { Row, Table } from './table.ts';
 
 /** The tables of a run: latency at each shape, the fastest first, and accuracy, the best first. */
@@ -9,17 +10,22 @@ export function tablesOf({ environment, results }: Run): Table[] {
   const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
   const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
   const bySize = groups.toSorted((a, b) => sizeOf(b[0].shape) - sizeOf(a[0].shape));
+  const tasks = TASKS.map((task) => accuracies.filter((result) => result.task === task)).filter((rows) => rows.length > 0);
   const absent = results.filter((result) => result.kind === 'latency' && result.shape.length === 0);
   return [
     ...(absent.length > 0 ? [absentTable(absent)] : []),
     ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])),
-    ...(accuracies.length > 0 ? [accuracyTable(accuracies, environment)] : []),
+    ...tasks.map((rows) => accuracyTable(rows, environment)),
   ];
 }
 
+type Device = Pick<Environment, 'backend' | 'device' | 'software' | 'threads'> & Partial<Pick<Environment, 'browser'>>;
+
 /** One line on what was measured on; software adapters are named as such. */
-export function deviceLine({ backend, device, software }: Pick<Environment, 'backend' | 'device' | 'software'>): string {
-  return `${backend} on ${device}${software ? ' – SOFTWARE adapter: timings say nothing about a GPU' : ''}`;
+export function deviceLine({ backend, device, software, threads, browser }: Device): string {
+  const where = browser ? ` in ${browser}` : '';
+  const many = threads > 1 ? `, ${threads} threads` : '';
+  return `${backend} on ${device}${many}${where}${software ? ' – SOFTWARE adapter: timings say nothing about a GPU' : ''}`;
 }
 
 /** Several runs side by side: milliseconds, and how many times faster than the baseline. */
@@ -54,18 +60,19 @@ function absentTable(results: readonly Result[]): Table {
 const LATENCY_NOTES = [
   'Times in ms a forward. "×plain": how many times faster than the plain form, ≥ 1 is faster, with its 95 % interval; pairs of samples taken in turns.',
   'In brackets, the plain form. "first": the first run, compilation included. MB: 10⁶ bytes; "moved" counts what kernels read and write, "peak" is memory growth.',
+  '"copy %": bytes moved a second, of what copying a large tensor moves here; more than 100 where maps stay in caches.',
 ];
 
 function latencyTable(results: readonly LatencyResult[], environment: Environment, notes: readonly string[]): Table {
   return {
     title: `Latency at ${shapeName(results[0].shape)}, ${deviceLine(environment)}`,
     notes: [...notes, ...results.flatMap(({ block, baselineRefused }) => (baselineRefused ? [`Plain form of ${block} ${baselineRefused}.`] : []))],
-    columns: ['block', 'median', 'p95', 'first', 'plain', '×plain', '95 %', 'kernels', 'moved MB', 'peak MB', 'params', 'M mult-adds'],
-    rows: sorted(results, (result) => result.medianMs!).map(latencyRow),
+    columns: ['block', 'median', 'p95', 'first', 'plain', '×plain', '95 %', 'kernels', 'moved MB', 'copy %', 'peak MB', 'params', 'M mult-adds'],
+    rows: sorted(results, (result) => result.medianMs!).map((result) => latencyRow(result, environment)),
   };
 }
 
-function latencyRow(result: LatencyResult): Row {
+function latencyRow(result: LatencyResult, environment: Environment): Row {
   if (result.error) return { name: result.block, instead: result.error };
   const interval = result.ratioCi95 ? result.ratioCi95.map((value) => value.toFixed(2)).join('–') : NONE;
   const beside = (ours: string, plain: string) => (result.baselineRefused ? ours : `${ours} (${plain})`);
@@ -79,21 +86,30 @@ function latencyRow(result: LatencyResult): Row {
     interval,
     beside(whole(result.kernels), whole(result.baselineKernels)),
     beside(mega(result.bytesMoved), mega(result.baselineBytesMoved)),
+    copyShare(result, environment),
     mega(result.peakBytes),
     whole(result.params),
     mega(result.macs),
   ];
 }
 
+/** The bytes moved a second, as a percentage of what a copy moves. */
+export function copyShare({ bytesMoved, medianMs }: LatencyResult, { copyBytesPerSecond }: Environment): string {
+  if (bytesMoved === undefined || !medianMs || copyBytesPerSecond === null) return NONE;
+  return ((100 * bytesMoved) / (medianMs / 1000) / copyBytesPerSecond).toFixed(0);
+}
+
 function accuracyTable(results: readonly AccuracyResult[], environment: Environment): Table {
   const plain = results.find((result) => result.package === null);
+  const { task, epochs } = results[0];
+  const metric = task === 'scenes' ? 'mean IoU' : 'accuracy';
   return {
-    title: `Accuracy in a small residual network, ${deviceLine(environment)}`,
+    title: `Task ${task}: ${metric} of a small residual network, ${deviceLine(environment)}`,
     notes: [
-      `${environment.data}, ${results[0].epochs} epoch${results[0].epochs === 1 ? '' : 's'}. Test accuracy in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
-      'Training time in ms a step of 32 images; "added" parameters over the network without a block.',
+      `${environment.data}, ${epochs} epoch${epochs === 1 ? '' : 's'}. Test ${metric} in %, the mean over seeds ± half of its 95 % interval; "gain" over the network without a block, in percentage points.`,
+      'Training time in ms a step; "added" parameters over the network without a block.',
     ],
-    columns: ['block', 'accuracy', '±', 'gain', 'seeds', 'step', 'params', 'added'],
+    columns: ['block', metric, '±', 'gain', 'seeds', 'step', 'params', 'added'],
     rows: sorted(results, (result) => -result.accuracyMean!).map((result) => accuracyRow(result, plain)),
   };
 }

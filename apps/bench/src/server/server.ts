@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import type { Measured } from '../compare/environment.ts';
 import type { Dataset } from '../data/images.ts';
 import { BenchError } from '../errors.ts';
 import { dataRoutes } from './data.ts';
@@ -23,6 +24,8 @@ export interface ServerOptions {
   readonly pageDir: string;
   /** Where runs lie as JSON files, and uploads are written; it need not exist yet. Null: runs are neither shown nor taken. */
   readonly resultsDir: string | null;
+  /** Versions and commit of what the page measures. */
+  readonly about: () => Measured;
   /** What networks are trained on; called when a page first asks for it. */
   readonly images: () => Dataset;
   /** Where saved networks lie, as `.safetensors` files. Null: there are none. */
@@ -60,10 +63,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { url: urls[0], urls, close: () => close(server) };
 }
 
-function appOf({ pageDir, resultsDir, images, networksDir, host }: ServerOptions): Hono {
+function appOf({ pageDir, resultsDir, about, images, networksDir, host }: ServerOptions): Hono {
   const app = new Hono();
   app.use(isolated, knownHostOnly(host), sameOriginOnly);
   if (resultsDir !== null) app.route('/api/runs', runRoutes(resultsDir));
+  app.get('/about.json', (c) => c.json(about()));
   app.route('/data', dataRoutes(images));
   app.route('/networks', networkRoutes(networksDir));
   app.get('*', pageFiles(pageDir));

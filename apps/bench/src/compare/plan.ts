@@ -1,14 +1,31 @@
-import type { BackendName } from '@saccade/backends';
+import type { BackendName } from '@saccade/backends/names';
 import { listPrimitives } from '../engine/primitives.ts';
 import { DEFAULT_SHAPES, type BenchEntry } from '../entry.ts';
-import type { Plan } from '../node/compare.ts';
-import type { LatencyCase } from '../node/compare-latency.ts';
-import type { BenchPackage, Installation } from '../node/installation.ts';
-import { dataDirOf } from '../node/load-data.ts';
-import type { Subject } from '../node/tasks.ts';
+import { unknownName, UsageError } from '../errors.ts';
 import type { LatencyResult } from '../report/schema.ts';
-import { unknownName, UsageError } from './errors.ts';
-import type { Options } from './options.ts';
+import type { TaskName } from '../tasks/names.ts';
+import type { Plan } from './compare.ts';
+import type { Subject } from './jobs.ts';
+import type { LatencyCase } from './latency.ts';
+import type { BenchPackage } from './packages.ts';
+
+/** What is asked to be measured. What is not given is for the plan to decide. */
+export interface Request {
+  readonly command: 'compare' | 'latency' | 'accuracy' | 'primitives';
+  /** By the name of the block or of its package. Default: all. */
+  readonly blocks?: readonly string[];
+  /** Default: each block's own. */
+  readonly shapes?: readonly (readonly number[])[];
+  /** Default: clothes. */
+  readonly tasks?: readonly TaskName[];
+  /** Default: as many as the budget allows. */
+  readonly seeds?: number;
+  /** Default: 3. */
+  readonly epochs?: number;
+  readonly budgetSeconds?: number;
+  /** Where trained networks are saved. Default: nowhere. */
+  readonly saveTo?: string;
+}
 
 /** A block that takes part. */
 export interface Participant {
@@ -48,32 +65,28 @@ export async function fieldOf(packages: readonly BenchPackage[]): Promise<Field>
 }
 
 /**
- * What the options ask to be measured.
+ * What a request asks to be measured.
  *
- * @throws UsageError for the name of no block, DataError for `debian` where it is not installed
+ * @param data the images, by the name that the host knows them by
+ * @throws UsageError for the name of no block
  */
-export function planOf(options: Options, backend: BackendName, field: Field, { subsetDir }: Pick<Installation, 'subsetDir'>): Plan {
-  const { command, budgetSeconds, seeds, epochs = 3 } = options;
+export function planOf(request: Request, backend: BackendName, field: Field, data: string): Plan {
+  const { command, budgetSeconds, tasks = ['clothes'], seeds, epochs = 3, saveTo } = request;
   if (command === 'primitives') {
-    const latency = primitiveCases(options.blocks);
-    return { backend, latency, accuracy: null, budgetMs: 1000 * (budgetSeconds ?? 120) };
+    return { backend, latency: primitiveCases(request.blocks), accuracy: [], budgetMs: 1000 * (budgetSeconds ?? 120) };
   }
-  const chosen = choose(field, options.blocks);
-  const latency =
-    command === 'accuracy'
-      ? []
-      : chosen.flatMap(({ subject, entry }) => (options.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape) => ({ subject, shape })));
-  const accuracy =
-    command === 'latency'
-      ? null
-      : {
-          subjects: [null, ...chosen.map(({ subject }) => subject)],
-          dataDir: dataDirOf(options.data, subsetDir),
-          epochs,
-          seeds: seeds ?? null,
-          toTheEnd: seeds !== undefined || options.epochs !== undefined,
-        };
-  return { backend, latency, accuracy, budgetMs: 1000 * (budgetSeconds ?? defaultBudget(chosen.length)) };
+  const chosen = choose(field, request.blocks);
+  const casesOf = ({ subject, entry }: Participant) =>
+    (request.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape): LatencyCase => ({ subject, shape }));
+  const subjects = [null, ...chosen.map(({ subject }) => subject)];
+  const toTheEnd = seeds !== undefined || request.epochs !== undefined;
+  return {
+    backend,
+    latency: command === 'accuracy' ? [] : chosen.flatMap(casesOf),
+    accuracy:
+      command === 'latency' ? [] : tasks.map((task) => ({ subjects, task, data, epochs, seeds: seeds ?? null, toTheEnd, saveTo: saveTo ?? null })),
+    budgetMs: 1000 * (budgetSeconds ?? defaultBudget(chosen.length)),
+  };
 }
 
 /** The rows of packages that could not be loaded. */

@@ -1,5 +1,13 @@
 import type { BenchEntry } from '../entry.ts';
 
+/** A package that takes part, and how to get at its entries. */
+export interface BenchPackage {
+  readonly name: string;
+  readonly version: string;
+  /** @throws where the package's bench file cannot be loaded, e.g. because the package was not built */
+  readonly load: () => Promise<readonly BenchEntry[]>;
+}
+
 /**
  * The entries that a package's bench module exports.
  *

@@ -1,9 +1,9 @@
-import type { BackendName } from '@saccade/backends';
+import type { BackendName } from '@saccade/backends/names';
 import type { Latency } from '../engine/latency.ts';
 import { shapeName } from '../report/format.ts';
 import type { LatencyResult } from '../report/schema.ts';
 import { attempt, type Setting } from './attempt.ts';
-import type { Subject } from './tasks.ts';
+import type { Subject } from './jobs.ts';
 
 /** A subject at a shape. */
 export interface LatencyCase {
@@ -26,18 +26,19 @@ export async function* compareLatency(
   timeMs: number,
   setting: Setting,
 ): AsyncGenerator<LatencyResult> {
-  const start = performance.now();
+  const { clock } = setting;
+  const start = clock();
   const reserved = setting.wishedEnd - start - timeMs;
   for (const [done, { subject, shape }] of cases.entries()) {
-    const elapsed = performance.now() - start;
+    const elapsed = clock() - start;
     const share = Math.max(0, timeMs - elapsed) / (cases.length - done);
     // Quick blocks do not use their share up.
     const expected = done === 0 ? share : Math.min(share, elapsed / done);
     const report = (fraction: number) =>
       setting.onProgress(`latency ${subject.block} ${shapeName(shape)}`, expected * (cases.length - done - fraction) + reserved);
     report(0);
-    const task = { task: 'latency' as const, backend, subject, shape, timeMs: Math.max(MIN_SAMPLING_MS, share - OVERHEAD_MS) };
-    const outcome = await attempt(setting, task, setting.latestEnd, report);
+    const job = { job: 'latency' as const, backend, subject, shape, timeMs: Math.max(MIN_SAMPLING_MS, share - OVERHEAD_MS) };
+    const outcome = await attempt(setting, job, setting.latestEnd, report);
     const row = { kind: 'latency' as const, block: subject.block, package: subject.package, backend, shape: [...shape] };
     yield 'error' in outcome ? { ...row, ...outcome } : { ...row, ...fieldsOf(outcome) };
   }

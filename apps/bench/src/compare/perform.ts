@@ -1,0 +1,68 @@
+import type { BackendInUse } from '@saccade/backends/names';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Dataset } from '../data/images.ts';
+import { train } from '../engine/accuracy.ts';
+import { measureCopy } from '../engine/copy.ts';
+import { measureLatency } from '../engine/latency.ts';
+import { matchOf, type Match } from '../engine/match.ts';
+import type { MemoryGauge } from '../engine/memory.ts';
+import { primitiveMatch } from '../engine/primitives.ts';
+import type { Watch } from '../engine/sampling.ts';
+import type { BenchEntry } from '../entry.ts';
+import type { BackendChoice, Job, JobOutcome, LatencyJob, Subject, TrainingJob } from './jobs.ts';
+import type { BenchPackage } from './packages.ts';
+
+/** What a job needs of the process or worker that does it. */
+export interface Host {
+  readonly packages: readonly BenchPackage[];
+  /**
+   * @param training whether networks are to be trained. Latency is measured without: on the wasm backend as it is published, which is what an
+   * application gets that only infers. wasm-train makes some products faster, those of baselines above all.
+   */
+  readonly startBackend: (choice: BackendChoice, training: boolean) => Promise<BackendInUse>;
+  readonly gaugeFor: (backend: BackendInUse) => MemoryGauge;
+  readonly loadImages: (data: string) => Promise<Dataset>;
+  /** Keeps a trained network; absent where nothing can be kept. */
+  readonly save?: (network: LayersModel, job: TrainingJob, score: number) => Promise<void>;
+  readonly watch?: Watch;
+  readonly onProgress: (fraction: number) => void;
+}
+
+/** Does a job here. */
+export async function perform(job: Job, host: Host): Promise<JobOutcome[Job['job']]> {
+  const backend = await host.startBackend(job.backend, job.job === 'training');
+  if (job.job === 'probe') return { ...backend, copyBytesPerSecond: await measureCopy() };
+  const onProgress = throttled(host.onProgress);
+  if (job.job === 'training') return performTraining(job, { ...host, onProgress });
+  const options = { timeMs: job.timeMs, gauge: host.gaugeFor(backend), onProgress, watch: host.watch };
+  return measureLatency(await matchFor(job, host), options);
+}
+
+async function matchFor({ subject, shape }: LatencyJob, host: Host): Promise<Match> {
+  return subject.kind === 'primitive' ? primitiveMatch(subject.block, shape) : matchOf(await entryOf(subject, host), shape);
+}
+
+async function performTraining(job: TrainingJob, host: Host): Promise<JobOutcome['training']> {
+  const { subject, task, data, seed, epochs } = job;
+  const entry = subject && (await entryOf(subject, host));
+  const insert = entry && { slot: entry.slot, layer: entry.hostLayer ?? entry.layer };
+  const { training, network } = await train(task, await host.loadImages(data), insert, { seed, epochs, onProgress: host.onProgress });
+  if (job.saveTo !== undefined) await host.save?.(network, job, training.accuracy);
+  return training;
+}
+
+async function entryOf(subject: Subject, { packages }: Host): Promise<BenchEntry> {
+  const entries = await packages.find(({ name }) => name === subject.package)!.load();
+  return entries.find(({ block }) => block === subject.block)!;
+}
+
+/** Passes on at most four reports a second, so that reporting costs the measurement nothing. */
+function throttled(report: (fraction: number) => void): (fraction: number) => void {
+  let last = 0;
+  return (fraction) => {
+    const now = performance.now();
+    if (now - last < 250) return;
+    last = now;
+    report(fraction);
+  };
+}

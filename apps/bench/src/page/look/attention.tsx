@@ -1,4 +1,5 @@
 import { meanDistance, meanPlane, type Grid, type PlaneMap } from '../../look/maps.ts';
+import { mean } from '../../engine/statistics.ts';
 import { significant } from '../../report/format.ts';
 import { Channels } from './channels.tsx';
 import { described, HeatMap, Legend, rangeOf, type Mark, type Plane } from './heat-map.tsx';
@@ -189,18 +190,23 @@ function Pins({ map }: { map: PlaneMap }) {
 }
 
 function Distances() {
-  const distanceOf = (maps: readonly PlaneMap[]) => (maps.length > 1 ? meanDistance(maps.map((map) => planeOf(map).values)) : null);
-  const [ofPins, ofSpread] = [distanceOf(pinnedMaps.value), distanceOf(spreadMaps.value)];
+  const distanceOf = (maps: readonly PlaneMap[]) => meanDistance(maps.map((map) => planeOf(map).values));
+  const [kept, all] = [pinnedMaps.value, spreadMaps.value];
+  const fromUniform = all.map((map) => meanDistance([planeOf(map).values, new Float32Array(map.height * map.width).fill(1)]));
   return (
     <div>
       <h3>How much it depends on the query</h3>
-      <p>
-        Mean distance between the maps of{' '}
-        {ofSpread === null ? 'queries all over the image: computing…' : `${spreadMaps.value.length} queries all over the image: `}
-        {ofSpread !== null && <strong class="figure">{distanceName(ofSpread)}</strong>}
-        {ofPins !== null && (
+      <p aria-live="polite">
+        Mean distance between the maps of {all.length > 1 ? `${all.length} queries` : 'queries'} all over the image:{' '}
+        {all.length > 1 ? <strong class="figure">{distanceName(distanceOf(all))}</strong> : 'computing…'}
+        {kept.length > 1 && (
           <>
-            ; of the {pinnedMaps.value.length} kept: <strong class="figure">{distanceName(ofPins)}</strong>
+            ; of the {kept.length} kept: <strong class="figure">{distanceName(distanceOf(kept))}</strong>
+          </>
+        )}
+        {all.length > 1 && (
+          <>
+            ; from a map that is the same everywhere: <strong class="figure">{distanceName(mean(fromUniform))}</strong>
           </>
         )}
         .
@@ -214,7 +220,7 @@ function Distances() {
 }
 
 function distanceName(distance: number): string {
-  return distance < 5e-5 ? 'less than 0.0001' : significant(distance);
+  return distance < 1e-6 ? 'less than 0.000001' : significant(distance);
 }
 
 /** The plane of a map that was chosen, or the mean of all. */

@@ -112,7 +112,7 @@ export function PictureChoice() {
             aria-pressed={picture.value?.name === photo.name}
             onClick={() => void showPhoto(photo)}
           >
-            <img src={photo.url} alt={photo.name} width={56} height={56} />
+            <img src={photo.url} alt={photo.name} width={40} height={40} />
           </button>
         ))}
       </div>

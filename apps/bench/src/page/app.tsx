@@ -2,6 +2,7 @@ import { computed, effect, signal, useSignalEffect } from '@preact/signals';
 import { lazy, Suspense } from 'preact/compat';
 import { duration } from '../report/format.ts';
 import { Compare } from './compare/compare.tsx';
+import { Guard } from './guard.tsx';
 import { dismiss, notices, progress, running, type Notice } from './state.ts';
 
 const Look = lazy(async () => ({ default: (await import('./look/look.tsx')).Look }));
@@ -46,9 +47,11 @@ export function App() {
         {view.value === 'look' ? (
           <>
             <Elsewhere />
-            <Suspense fallback={<p class="quiet">Loading…</p>}>
-              <Look />
-            </Suspense>
+            <Guard what="This view">
+              <Suspense fallback={<p class="quiet">Loading…</p>}>
+                <Look />
+              </Suspense>
+            </Guard>
           </>
         ) : (
           <Compare />

@@ -1,5 +1,5 @@
 import { BACKENDS, type BackendName } from '@saccade/backends/names';
-import type { Choice, PageRequest } from '../browser/runner.ts';
+import type { Choice, Device, PageRequest } from '../browser/runner.ts';
 import { shapeName } from '../report/format.ts';
 import { TASKS, type TaskName } from '../tasks/names.ts';
 
@@ -76,7 +76,15 @@ export function parseLink(search: string, choices: readonly Choice[]): Link {
     seeds: read('seeds', (text) => numberIn('seeds', text), defaults.seeds),
     budgetSeconds: read('budget', (text) => numberIn('budget', text), defaults.budgetSeconds),
   };
-  return { settings, run: params.has('run'), runs: listOf(params.get('runs') ?? '').slice(0, 2), problems };
+  return {
+    settings,
+    run: params.has('run'),
+    runs: params
+      .getAll('result')
+      .filter((id) => id !== '')
+      .slice(0, 2),
+    problems,
+  };
 }
 
 /** The parameters that {@link parseLink} reads back: what differs from the default. Begins with `?`, or is empty. */
@@ -95,14 +103,18 @@ export function searchOf(settings: Settings, choices: readonly Choice[], { run =
     ...given('epochs', numberOr(settings.epochs), ''),
     ...given('seeds', numberOr(settings.seeds), ''),
     ...given('budget', String(settings.budgetSeconds), String(defaults.budgetSeconds)),
-    ...(runs.length > 0 ? [`runs=${runs.map(encodeURIComponent).join(',')}`] : []),
+    ...runs.map((id) => `result=${encodeURIComponent(id)}`),
     ...(run ? ['run'] : []),
   ];
   return parameters.length > 0 ? `?${parameters.join('&')}` : '';
 }
 
-/** @throws where the settings cannot be followed, saying what to change */
-export function requestOf(settings: Settings, backend: BackendName): PageRequest {
+/**
+ * What a device is asked to measure.
+ *
+ * @throws where the settings cannot be followed, saying what to change
+ */
+export function requestOf(settings: Settings, { backend, maxThreads }: Pick<Device, 'backend' | 'maxThreads'>): PageRequest {
   const { command, blocks, shapes, tasks, epochs, seeds, threads, budgetSeconds } = settings;
   if (blocks.length === 0) throw new Error('No block is chosen. Choose at least one.');
   if (command !== 'latency' && tasks.length === 0) throw new Error('Accuracy is to be measured, and no task is chosen. Choose at least one.');
@@ -111,7 +123,7 @@ export function requestOf(settings: Settings, backend: BackendName): PageRequest
     command,
     blocks,
     backend,
-    threads: backend === 'wasm' ? threads : 1,
+    threads: Math.min(threads, maxThreads),
     budgetSeconds,
     ...(shapes && command !== 'accuracy' && { shapes }),
     ...(command !== 'latency' && { tasks, ...(epochs !== null && { epochs }), ...(seeds !== null && { seeds }) }),

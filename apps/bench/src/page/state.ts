@@ -2,7 +2,7 @@ import { computed, effect, signal } from '@preact/signals';
 import { findDevices, listChoices, startRun, type Choice, type Device, type RunningRun, type RunState } from '../browser/runner.ts';
 import type { Result, Run } from '../report/schema.ts';
 import { readFile } from './files.ts';
-import { defaultSettings, parseLink, requestOf, searchOf, type Settings } from './link.ts';
+import { defaultSettings, parseLink, parseShapes, requestOf, searchOf, type Settings } from './link.ts';
 import { fetchRun, listRuns, sendRun, type ServerRun } from './server.ts';
 
 /** A run that this page holds. */
@@ -105,7 +105,9 @@ export function measure(): void {
   if (running.value) return;
   try {
     if (!device.value) throw new Error('No backend can be had in this browser.');
-    const request = requestOf(settings.value, device.value.backend);
+    // As it is typed: that may be no list of shapes, or none.
+    const given = settings.value.shapes && parseShapes(shapesText.value);
+    const request = requestOf({ ...settings.value, shapes: given }, device.value);
     live.value = [];
     progress.value = null;
     const run = startRun(request, onRunState);

@@ -36,6 +36,7 @@ export function Blocks() {
           Default
         </button>
       </div>
+      {chosen.size > 0 && chosen.size <= 8 && <p class="hint">{settings.value.blocks.join(', ')}</p>}
       <ul class="blocks" aria-label="Blocks by package">
         {groups.map((group) => (
           <Package key={group[0].package} group={group} chosen={chosen} set={set} />

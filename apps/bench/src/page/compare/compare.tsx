@@ -1,5 +1,6 @@
 import { lazy, Suspense } from 'preact/compat';
-import { against, live, running, shown } from '../state.ts';
+import { Guard } from '../guard.tsx';
+import { against, againstKey, live, running, shown, shownKey } from '../state.ts';
 import { DifferenceTables } from './differences.tsx';
 import { Progress } from './progress.tsx';
 import { LiveTable, Results } from './results.tsx';
@@ -18,7 +19,7 @@ export function Compare() {
         for the accuracy of the same small network.
       </p>
       <Setup />
-      <div class={`outcome ${running.value ? 'under-way' : ''}`}>
+      <div tabIndex={-1} class={`outcome ${running.value ? 'under-way' : ''}`}>
         <Progress />
         {running.value ? live.value.length > 0 && <LiveTable /> : <Finished />}
       </div>
@@ -35,9 +36,11 @@ function Finished() {
         <>
           {against.value && <DifferenceTables first={shown.value.run} second={against.value.run} />}
           <Results run={shown.value.run} />
-          <Suspense fallback={<p class="quiet">Drawing…</p>}>
-            <Plots />
-          </Suspense>
+          <Guard key={`${shownKey.value} ${againstKey.value}`} what="The plots">
+            <Suspense fallback={<p class="quiet">Drawing…</p>}>
+              <Plots />
+            </Suspense>
+          </Guard>
         </>
       )}
     </>

@@ -94,7 +94,15 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
     marks: [
       axisX(x.ticks, 'milliseconds a forward →'),
       Plot.ruleY(plain, { y: 'accuracy', stroke: 'color', strokeDasharray: '2 4' }),
-      Plot.text(plain.slice(0, 1), { y: 'accuracy', frameAnchor: 'left', text: () => 'without a block', dx: 4, dy: -8, ...QUIET }),
+      Plot.text(plain.slice(0, 1), {
+        y: 'accuracy',
+        frameAnchor: 'right',
+        text: () => 'without a block',
+        textAnchor: 'end',
+        dx: -4,
+        dy: -8,
+        ...QUIET,
+      }),
       Plot.ruleX(points, { x: 'ms', y1: 'low', y2: 'high', stroke: color, strokeOpacity: 0.35 }),
       // From A to B.
       Plot.line(points, { x: 'ms', y: 'accuracy', z: 'block', stroke: 'var(--edge)', strokeOpacity: 0.6, strokeWidth: 1 }),
@@ -249,8 +257,10 @@ interface Ratio {
   readonly series: Series;
   readonly block: string;
   readonly ratio: number;
+  /** Its 95 % interval; where there are too few samples for one, the ratio itself. */
   readonly low: number;
   readonly high: number;
+  readonly hasInterval: boolean;
 }
 
 function RatioPlot({ series, shape }: PlotProps) {
@@ -258,8 +268,8 @@ function RatioPlot({ series, shape }: PlotProps) {
   const draw = useMemo(() => (width: number) => drawRatios(ratios, series, width), [ratios, series]);
   if (ratios.length === 0) return <p class="quiet">Ratio to the plain form: none was measured at {shape}.</p>;
   const own = ratios.filter((ratio) => ratio.series === ratios[0].series).toSorted((a, b) => b.ratio - a.ratio);
-  const faster = own.filter(({ low }) => low > 1).length;
-  const slower = own.filter(({ high }) => high < 1).length;
+  const faster = own.filter(({ low, hasInterval }) => hasInterval && low > 1).length;
+  const slower = own.filter(({ high, hasInterval }) => hasInterval && high < 1).length;
   const [most, least] = [own[0], own.at(-1)!];
   return (
     <Chart
@@ -272,7 +282,9 @@ function RatioPlot({ series, shape }: PlotProps) {
 
 function ratiosOf(series: Series, shape: string): Ratio[] {
   return measuredAt(series.run, shape).flatMap(({ block, ratio, ratioCi95 }) =>
-    ratio === undefined ? [] : [{ series, block, ratio, low: ratioCi95?.[0] ?? ratio, high: ratioCi95?.[1] ?? ratio }],
+    ratio === undefined
+      ? []
+      : [{ series, block, ratio, low: ratioCi95?.[0] ?? ratio, high: ratioCi95?.[1] ?? ratio, hasInterval: Boolean(ratioCi95) }],
   );
 }
 
@@ -295,7 +307,8 @@ function drawRatios(ratios: readonly Ratio[], series: readonly Series[], width: 
       tip(ratios, {
         x: 'ratio',
         y: 'block',
-        title: (ratio: Ratio) => `${nameOf(ratio, series)}\n${ratio.ratio.toFixed(2)} times (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`,
+        title: (ratio: Ratio) =>
+          `${nameOf(ratio, series)}\n${ratio.ratio.toFixed(2)} times${ratio.hasInterval ? ` (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})` : ''}`,
       }),
     ],
   });

@@ -68,7 +68,7 @@ export function accuracyWithout(run: Run, task: string): number | null {
 /** All latencies of a run by the size of their maps. */
 export function sizedTimes(series: Series): SizedTime[] {
   return latenciesOf(series.run)
-    .filter((result): result is Measured => result.medianMs !== undefined && result.medianMs > 0)
+    .filter((result): result is Measured => result.medianMs !== undefined && result.medianMs > 0 && !result.shape.includes(0))
     .map(({ block, shape, medianMs }) => ({
       series,
       block,

@@ -19,7 +19,9 @@ export function Setup() {
   const onSubmit = (event: Event) => {
     event.preventDefault();
     measure();
-    document.querySelector('.outcome')?.scrollIntoView({ block: 'start' });
+    const outcome = document.querySelector<HTMLElement>('.outcome')!;
+    outcome.scrollIntoView({ block: 'start' });
+    outcome.focus({ preventScroll: true });
   };
   return (
     <form class="setup" onSubmit={onSubmit} aria-label="Choices for a run">
@@ -122,7 +124,12 @@ function Shapes() {
           Each block’s own
         </label>
         <label>
-          <input type="radio" name="shapes" checked={!own} onChange={() => type(shapesText.value || SHAPE_LISTS['Growing map'])} />
+          <input
+            type="radio"
+            name="shapes"
+            checked={!own}
+            onChange={() => type(problemOf(shapesText.value) === null ? shapesText.value : SHAPE_LISTS['Growing map'])}
+          />
           These
         </label>
       </div>
@@ -142,8 +149,8 @@ function Shapes() {
           <p class="problem" id="shapes-problem" aria-live="polite">
             {problem.value}
           </p>
-          <p class="hint">
-            Fill in:{' '}
+          <p class="hint actions">
+            Fill in:
             {Object.entries(SHAPE_LISTS).map(([name, text]) => (
               <button key={name} type="button" class="small" onClick={() => type(text)}>
                 {name}

@@ -45,13 +45,9 @@ describe('the address of a run', () => {
   it('that cannot be followed says why, part by part, and leaves those parts as they are by default', () => {
     const { settings, problems } = parseLink('?blocks=se,nix&backend=cuda&budget=1e9&seeds=0&shapes=1x99999x99999x9&tasks=clothes', choices);
     expect(settings).toEqual(defaultSettings(choices));
-    expect(problems.map((problem) => /nix|cuda|1e9|seeds=0|too large/.exec(problem)?.[0]).toSorted()).toEqual([
-      '1e9',
-      'cuda',
-      'nix',
-      'seeds=0',
-      'too large',
-    ]);
+    expect(new Set(problems.map((problem) => /nix|cuda|1e9|seeds=0|too large/.exec(problem)?.[0]))).toEqual(
+      new Set(['nix', 'cuda', '1e9', 'seeds=0', 'too large']),
+    );
   });
 });
 

@@ -47,6 +47,7 @@ let features: Tensor4D | null = null;
 let reach: ((position: number) => PlaneMap) | null = null;
 let tests: { readonly task: Task; readonly set: ImageSet } | null = null;
 let testIndex = 0;
+let gpuLost = false;
 
 let last: Promise<unknown> = Promise.resolve();
 /** Counts what makes all that was computed before worthless. */
@@ -274,13 +275,19 @@ function middleOf(at: Place | undefined): number {
 }
 
 async function startBackend(): Promise<void> {
-  const onLost = (reason: string) => {
-    // What lay on the GPU is gone with it.
-    [image, features, reach] = [null, null, null];
-    backend.value = null;
-    problem.value = `The GPU was lost (${reason}). Choose the network again.`;
-  };
-  backend.value = await fastest((name) => useBackend(name, { onLost }));
+  backend.value = await fastest(!gpuLost, (name) => useBackend(name, { onLost: (reason) => void goOnWithout(reason) }));
+}
+
+/** What lay on the GPU is gone with it, and what was under way may never end. */
+async function goOnWithout(reason: string): Promise<void> {
+  age++;
+  gpuLost = true;
+  [image, features, reach] = [null, null, null];
+  last = Promise.resolve();
+  busy.value = 0;
+  backend.value = null;
+  await attempt(() => build(viewer.value?.recurrence ?? null));
+  problem.value ??= `The GPU was lost (${reason}): the CPU computes from here on.`;
 }
 
 /** Does one thing after the other, and tells that something is done. */
@@ -293,7 +300,7 @@ async function inTurn(work: () => Promise<void>): Promise<void> {
       await nextFrame();
       await work();
     } finally {
-      busy.value--;
+      busy.value = Math.max(0, busy.value - 1);
     }
   })();
   last = turn;

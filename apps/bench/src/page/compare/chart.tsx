@@ -76,6 +76,11 @@ export function widthOf(text: string, size = 12): number {
   return text.length * size * 0.6;
 }
 
+/** A name as a plot has room for: those of files may be of any length. */
+export function shortened(name: string): string {
+  return name.length > 40 ? `${name.slice(0, 39)}…` : name;
+}
+
 /** Text beside points, moved up or down where it would lie on other text, and left away where there is no room at all. */
 export function labels(data: Plot.Data, { dx = 8, size = 12, places = [0], ...options }: LabelOptions): Plot.Text {
   const look = { dx, fontSize: size, textAnchor: 'start', lineAnchor: 'middle', stroke: 'var(--paper)', strokeWidth: 3 } as const;

@@ -38,21 +38,21 @@ export function DifferenceTables({ first, second }: { first: Run; second: Run })
 
 function latencyTable(differences: readonly LatencyDifference[]): Table {
   const timesCells = (change: Change | null) =>
-    change ? [change.first.toFixed(2), change.second.toFixed(2), WORDS.figure[change.verdict]] : [NONE, NONE, NONE];
+    change ? [WORDS.figure[change.verdict], change.first.toFixed(2), change.second.toFixed(2)] : [NONE, NONE, NONE];
   return {
     title: `Latency: ${countOf(
       differences.map(({ median }) => median),
       WORDS.time,
     )}`,
     notes: NOTES,
-    columns: ['block', 'shape', 'A ms', 'B ms', 'B ÷ A', 'time', 'A ×plain', 'B ×plain', '×plain'],
+    columns: ['block', 'shape', 'time', 'B ÷ A', 'A ms', 'B ms', '×plain', 'A ×plain', 'B ×plain'],
     rows: differences.map(({ block, shape, median, timesFaster }) => [
       block,
       shape,
+      WORDS.time[median.verdict],
+      (median.second / median.first).toFixed(2),
       significant(median.first),
       significant(median.second),
-      (median.second / median.first).toFixed(2),
-      WORDS.time[median.verdict],
       ...timesCells(timesFaster),
     ]),
   };
@@ -65,7 +65,7 @@ function accuracyTable(differences: readonly AccuracyDifference[]): Table {
       WORDS.figure,
     )}`,
     notes: ['In %; B − A in percentage points. Accuracies after other epochs, or on other images, are not held against each other.'],
-    columns: ['block', 'task', 'A', 'B', 'B − A', 'accuracy'],
+    columns: ['block', 'task', 'accuracy', 'B − A', 'A', 'B'],
     rows: differences.map(({ block, task, accuracy: { first, second, verdict } }) => {
       const points = (100 * (second - first)).toFixed(1);
       return [

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { useMemo } from 'preact/hooks';
 import { significant } from '../../report/format.ts';
 import { against, shown } from '../state.ts';
-import { axisX, axisY, Chart, labels, logScale, NARROW, widthOf } from './chart.tsx';
+import { axisX, axisY, Chart, labels, logScale, NARROW, shortened, widthOf } from './chart.tsx';
 import { shape, task } from './selection.ts';
 import { accuracyWithout, growth, measuredAt, sizedTimes, tradeoffs, type Measured, type Series, type SizedTime, type Tradeoff } from './series.ts';
 
@@ -115,7 +115,7 @@ function drawTradeoff(points: readonly Tradeoff[], series: readonly Series[], sh
       labels(named, {
         x: 'ms',
         y: 'accuracy',
-        text: 'block',
+        text: blockName,
         fill: 'currentColor',
         size,
         places: [0.8, -0.8, 0, 1.6, -1.6],
@@ -219,7 +219,7 @@ function drawGrowth({ lines, sameChannels }: Growth, series: readonly Series[], 
         }),
       ),
       Plot.dot(times, { x: 'positions', y: 'ms', fill: color, r: 2.5 }),
-      labels(ends, { x: 'positions', y: 'ms', text: 'block', fill: few ? color : 'currentColor', size, places: [0, 0.5, 1, 1.5, 2, 2.5, 3] }),
+      labels(ends, { x: 'positions', y: 'ms', text: blockName, fill: few ? color : 'currentColor', size, places: [0, 0.5, 1, 1.5, 2, 2.5, 3] }),
       tip(times, {
         x: 'positions',
         y: 'ms',
@@ -390,8 +390,8 @@ interface Rows {
 /** A plot of a row for each block, whose name stands before it, or above it where there is no room. */
 function rowPlot({ width, blocks, x: { scale, ticks }, label, marks }: Rows): Element {
   const narrow = width < NARROW;
-  const longest = Math.max(...blocks.map((name) => widthOf(name)));
-  const names = Plot.text(blocks, { y: (name: string) => name, text: (name: string) => name, frameAnchor: 'left', textAnchor: 'start', dy: -15 });
+  const longest = Math.max(...blocks.map((name) => widthOf(shortened(name))));
+  const names = Plot.text(blocks, { y: (name: string) => name, text: shortened, frameAnchor: 'left', textAnchor: 'start', dy: -15 });
   return Plot.plot({
     ...STYLE,
     width,
@@ -400,7 +400,7 @@ function rowPlot({ width, blocks, x: { scale, ticks }, label, marks }: Rows): El
     marginRight: 16,
     marginBottom: 48,
     x: scale,
-    y: { type: 'point', domain: blocks, padding: narrow ? 0.8 : 0.6, axis: narrow ? null : 'left', label: null, tickSize: 0 },
+    y: { type: 'point', domain: blocks, padding: narrow ? 0.8 : 0.6, axis: narrow ? null : 'left', label: null, tickSize: 0, tickFormat: shortened },
     marks: [Plot.gridX(ticks), axisX(ticks, label), ...marks, narrow ? names : []],
   });
 }
@@ -420,6 +420,10 @@ function orderOf<T extends { readonly block: string }>(rows: readonly T[], figur
   const first = new Map<string, number>();
   for (const row of rows) if (!first.has(row.block)) first.set(row.block, figure(row));
   return [...first.keys()].toSorted((a, b) => first.get(a)! - first.get(b)!);
+}
+
+function blockName({ block }: { block: string }): string {
+  return shortened(block);
 }
 
 function nameOf({ block, series: { name } }: { block: string; series: Series }, series: readonly Series[]): string {

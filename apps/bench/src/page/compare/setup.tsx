@@ -19,9 +19,13 @@ export function Setup() {
   const onSubmit = (event: Event) => {
     event.preventDefault();
     measure();
-    const outcome = document.querySelector<HTMLElement>('.outcome')!;
-    outcome.scrollIntoView({ block: 'start' });
-    outcome.focus({ preventScroll: true });
+    if (!running.value) return;
+    // Once it is drawn: a small screen has to be scrolled to it, and the button that had the focus is disabled.
+    requestAnimationFrame(() => {
+      const outcome = document.querySelector<HTMLElement>('.outcome');
+      outcome?.scrollIntoView({ block: 'start' });
+      outcome?.focus({ preventScroll: true });
+    });
   };
   return (
     <form class="setup" onSubmit={onSubmit} aria-label="Choices for a run">

@@ -68,14 +68,8 @@ function accuracyTable(differences: readonly AccuracyDifference[]): Table {
     columns: ['block', 'task', 'accuracy', 'B − A', 'A', 'B'],
     rows: differences.map(({ block, task, accuracy: { first, second, verdict } }) => {
       const points = (100 * (second - first)).toFixed(1);
-      return [
-        block,
-        task,
-        percent(first),
-        percent(second),
-        Number(points) > 0 ? `+${points}` : points.replace(/^-0\.0$/, '0.0'),
-        WORDS.figure[verdict],
-      ];
+      const signed = Number(points) > 0 ? `+${points}` : points.replace(/^-0\.0$/, '0.0');
+      return [block, task, WORDS.figure[verdict], signed, percent(first), percent(second)];
     }),
   };
 }

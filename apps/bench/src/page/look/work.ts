@@ -41,8 +41,11 @@ const SPREAD = 4;
 /** The most queries that can be kept. */
 const MOST_PINS = 4;
 
+/** The file that was asked for last, which may not be there yet. */
+let wanted: string | null = null;
 let saved: SavedNetwork | null = null;
-let image: Tensor4D | null = null;
+/** The picture, as the network takes it. */
+let image: { readonly viewer: Viewer; readonly tensor: Tensor4D } | null = null;
 let features: Tensor4D | null = null;
 let reach: ((position: number) => PlaneMap) | null = null;
 let tests: { readonly task: Task; readonly set: ImageSet } | null = null;
@@ -64,15 +67,18 @@ export async function start(): Promise<void> {
 }
 
 export async function openFile(name: string): Promise<void> {
+  wanted = name;
   await attempt(async () => {
     const response = await fetch(`networks/${encodeURIComponent(name)}`);
     if (!response.ok) throw new Error(`The network "${name}" cannot be fetched (${response.status}).`);
-    await open(name, new Uint8Array(await response.arrayBuffer()));
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (wanted === name) await open(name, bytes);
   });
 }
 
 /** A network that lies on this device. */
 export async function openOwn(from: File): Promise<void> {
+  wanted = null;
   await attempt(async () => open(from.name, new Uint8Array(await from.arrayBuffer())));
 }
 
@@ -182,14 +188,15 @@ async function analyse(): Promise<void> {
   if (!current || !source) return;
   await inTurn(async () => {
     if (own !== age) return;
-    if (image) dispose(image);
-    image = imageFor(current, pixelsFor(current, source, inverted.value));
-    const predicted = await predict(current, image);
+    if (image) dispose(image.tensor);
+    image = { viewer: current, tensor: imageFor(current, pixelsFor(current, source, inverted.value)) };
+    const predicted = await predict(current, image.tensor);
     batch(() => {
       prediction.value = predicted;
       label.value = mostLikely(predicted, current);
     });
   });
+  if (own !== age) return;
   await lookAtPlace();
   await computeCam();
 }
@@ -204,10 +211,11 @@ async function lookAtPlace(): Promise<void> {
   });
   if (!here) return;
   await inTurn(async () => {
-    if (own !== age || !image) return;
-    if (features) dispose(features);
+    if (own !== age || image?.viewer !== current) return;
+    const { tensor } = image;
     const before = networkBefore(current.network, here);
-    features = tidy(() => before.apply(image!) as Tensor4D);
+    if (features) dispose(features);
+    features = tidy(() => before.apply(tensor) as Tensor4D);
     reach = await reachOf(here.layer, features);
     const first = await allMaps(here, query.value);
     batch(() => {
@@ -248,16 +256,16 @@ async function allMaps({ layer }: Place, position: number): Promise<AttentionMap
 async function computeCam(): Promise<void> {
   await inTurn(async () => {
     const current = viewer.value;
-    if (current && image) cam.value = await gradCam(current.network, image, label.value);
+    if (current && image?.viewer === current) cam.value = await gradCam(current.network, image.tensor, label.value);
   });
 }
 
 // The pointer is faster than the network: what it has left is not looked at.
 effect(() => {
-  const wanted = [query.value, ...pins.value];
+  const shown = [query.value, ...pins.value];
   if (computedMaps.peek().size === 0) return;
   if (computedMaps.peek().has(query.value)) lastQuery.value = query.value;
-  for (const position of wanted) void lookFrom(position, true).catch(tell);
+  for (const position of shown) void lookFrom(position, true).catch(tell);
 });
 
 /** The most likely class; of pixels, one that is something. */

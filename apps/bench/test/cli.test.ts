@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { findChromium } from '@saccade/backends/chromium';
+import { describe, expect, inject, it } from 'vitest';
 import { parseOptions } from '../src/cli/options.ts';
 import { discover } from '../src/node/discover.ts';
 import { entriesOf } from '../src/compare/packages.ts';
@@ -41,6 +42,11 @@ describe('the command line', () => {
     [['--blocs', 'se'], 'Unknown option "--blocs". Did you mean "--blocks"? There are --backend'],
     [['--backend', 'wbgpu'], 'Unknown backend "wbgpu". Did you mean "webgpu"? There are auto, webgpu, webgl, wasm, cpu'],
     [['latency', '--seeds', '2'], 'The command latency has no option --seeds. It has --backend'],
+    [['latency', '--in', 'firefox'], 'Unknown place for --in "firefox". There are node, chrome'],
+    [['latency', '--in', 'node', '--backend', 'webgl'], '--in node goes with neither --backend webgl nor --chrome'],
+    [['accuracy', '--tasks', 'scene'], 'Unknown task "scene". Did you mean "scenes"?'],
+    [['serve', '--port', '99999'], '--port is "99999", but must be a whole number from 0, any free one, to 65535'],
+    [['latency', '--open'], 'The command latency has no option --open'],
     [['latency', 'se'], 'takes no argument, but received "se"'],
     [['--shapes', '1x56'], '--shapes has "1x56", but a shape is batch, positions and channels'],
     [['--seeds', '1.5'], '--seeds is "1.5", but must be a whole number'],
@@ -61,7 +67,9 @@ describe('the command line', () => {
       ],
       budgetSeconds: 1.5,
     });
-    expect(parseOptions([])).toMatchObject({ command: 'compare', data: 'subset' });
+    expect(parseOptions([])).toMatchObject({ command: 'compare', data: 'subset', place: 'node' });
+    expect(parseOptions(['--backend', 'webgl'])).toMatchObject({ backend: 'webgl', place: 'chrome' });
+    expect(parseOptions(['serve', '--open', '--host', '0.0.0.0'])).toMatchObject({ command: 'serve', open: true, host: '0.0.0.0', port: 8080 });
   });
 
   it('ends with 2 for the name of no block, naming those there are', async () => {
@@ -137,18 +145,50 @@ describe('a run', () => {
   });
 });
 
+describe.skipIf(findChromium() === null)('in headless Chrome', () => {
+  const program = [process.execPath, join(import.meta.dirname, '../src/main.ts')];
+
+  it('a run gives the same file as in Node, with the GPU and the browser that it was measured on', async () => {
+    const json = join(temporary(), 'run.json');
+    const args = ['latency', '--backend', 'webgl', '--blocks', 'SqueezeExcite', '--shapes', '1x4x4x16', '--budget', '1', '--json', json];
+    expect(await bench(args, { program })).toMatchObject({ code: 0 });
+    const { environment, results } = readRun(json);
+    expect(environment).toMatchObject({ backend: 'webgl', browser: expect.stringMatching(/\w+ \d+/), copyBytesPerSecond: expect.any(Number) });
+    expect(environment.versions).not.toHaveProperty('node');
+    expect(results).toMatchObject([{ block: 'SqueezeExcite', backend: 'webgl', difference: expect.any(Number), samples: expect.any(Array) }]);
+  });
+
+  it('a run ends with the reason where the browser is none', async () => {
+    const { code, stderr } = await bench(['latency', '--chrome', '/bin/false', '--blocks', 'se'], { program });
+    expect(code).toBe(1);
+    expect(stderr).toContain('/bin/false does not start');
+    expect(stderr).toContain('Name another browser with --chrome PATH.');
+  });
+});
+
+describe('the page', () => {
+  it('is served until Ctrl-C', async () => {
+    const child = spawn(process.execPath, [join(FIXTURE, 'main.ts'), 'serve', '--port', '0']);
+    const address = await new Promise<string>((resolve) =>
+      child.stdout.on('data', (chunk: Buffer) => resolve(/http:\/\/127\.0\.0\.1:\d+/.exec(chunk.toString())![0])),
+    );
+    expect(await (await fetch(address)).text()).toContain('<title>');
+    expect(await (await fetch(`${address}/about.json`)).json()).toMatchObject({ versions: { '@fixture/scaled': '1.2.3' } });
+    child.kill('SIGINT');
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+  });
+});
+
 describe('a packed benchmark', () => {
   it('runs without Node and without this repository', async () => {
     const out = join(temporary(), 'packed');
     expect(await bench(['pack', '--out', out])).toMatchObject({ code: 0, stderr: '' });
-    const json = join(temporary(), 'run.json');
-    const program = [join(out, 'saccade-bench')];
-    const { code } = await bench(['latency', '--backend', 'wasm', '--budget', '1', '--blocks', 'Right', '--json', json], {
-      program,
-      env: { PATH: '/usr/bin:/bin' },
-    });
-    expect(code).toBe(0);
-    expect(readRun(json).environment.versions).toHaveProperty('@fixture/scaled', '1.2.3');
+    const packed = { program: [join(out, 'saccade-bench')], env: { PATH: '/usr/bin:/bin' } };
+    for (const backend of inject('webgpu') ? ['wasm', 'webgpu'] : ['wasm']) {
+      const json = join(temporary(), 'run.json');
+      expect(await bench(['latency', '--backend', backend, '--budget', '1', '--blocks', 'Right', '--json', json], packed)).toMatchObject({ code: 0 });
+      expect(readRun(json).environment).toMatchObject({ backend, versions: { '@fixture/scaled': '1.2.3' } });
+    }
     expect(await bench(['pack', '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('is not empty') });
   });
 });

@@ -104,5 +104,9 @@ const START: Record<BackendName, Start> = {
 function watch(name: BackendName, onLost: (reason: string) => void): void {
   const backend = tf.backend() as { device?: GPUDevice; gpgpu?: { gl: WebGL2RenderingContext } };
   if (name === 'webgpu') void backend.device!.lost.then(({ message, reason }) => onLost(message || reason));
-  if (name === 'webgl') backend.gpgpu!.gl.canvas.addEventListener('webglcontextlost', () => onLost('the WebGL context was lost'));
+  if (name !== 'webgl') return;
+  const { gl } = backend.gpgpu!;
+  const tell = () => onLost('the WebGL context was lost');
+  if (gl.isContextLost()) tell();
+  else gl.canvas.addEventListener('webglcontextlost', tell);
 }

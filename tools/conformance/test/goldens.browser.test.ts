@@ -16,8 +16,6 @@ const goldens = import.meta.glob<string>('../../../packages/*/test/golden/*.safe
 
 const folderOf = (file: string): string => file.replace(/(packages\/[^/]+)\/.*/, '$1');
 const files = Object.keys(goldens);
-// WebGPU is the same implementation here as in Node, where all are tested on it: of each package, one.
-const FILES = { webgl: files, webgpu: files.filter((file, i) => i === 0 || folderOf(file) !== folderOf(files[i - 1])) };
 
 test('there are goldens', () => {
   expect(files.length).toBeGreaterThan(0);
@@ -30,7 +28,7 @@ describe.each(['webgl', 'webgpu'] as const)('in a browser on %s', (backend) => {
     expect(await tf.setBackend(backend)).toBe(true);
   });
 
-  test.each(FILES[backend])('equals the official implementation: %s', async (file) => {
+  test.each(files)('equals the official implementation: %s', async (file) => {
     const golden = parseGolden(new Uint8Array(await (await fetch(goldens[file])).arrayBuffer()), file);
     const folder = folderOf(file);
     const adapter = manifests[`${folder}/package.json`].saccade!.conformance![golden.block];

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { Device } from '../../browser/runner.ts';
 import { TASKS, type TaskName } from '../../tasks/names.ts';
 import { LIMITS, parseShapes, type Settings } from '../link.ts';
-import { change, device, devices, links, measure, notify, running, settings, shapesText } from '../state.ts';
+import { change, choices, device, devices, links, measure, notify, running, settings, shapesText } from '../state.ts';
 import { Blocks } from './blocks.tsx';
 
 const MEASURES: Record<Settings['command'], string> = { compare: 'Both', latency: 'Latency', accuracy: 'Accuracy' };
@@ -29,7 +29,7 @@ export function Setup() {
   };
   return (
     <form class="setup" onSubmit={onSubmit} aria-label="Choices for a run">
-      <fieldset class="bare" disabled={running.value !== null}>
+      <fieldset class="bare" disabled={running.value !== null || choices.value === null}>
         <Measure />
         <Blocks />
         <Backends />

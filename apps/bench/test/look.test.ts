@@ -33,7 +33,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { denseNetwork, hostNetwork, networkOf } from '../src/engine/network.ts';
+import { networkOf } from '../src/engine/network.ts';
 import { perturbWeights } from '../src/engine/weights.ts';
 import type { BenchLayer } from '../src/entry.ts';
 import { gradCam } from '../src/look/grad-cam.ts';
@@ -66,7 +66,10 @@ const provenance: Provenance = {
 };
 
 const withSqueezeExcite = (seed: number, channels = 1) =>
-  hostNetwork([16, 16, channels], 10, seed, { slot: 'branch', layer: () => squeezeExcite({ reduction: 4 }) });
+  networkOf('clothes', { height: 16, width: 16, channels: channels, classes: 10 }, seed, {
+    slot: 'branch',
+    layer: () => squeezeExcite({ reduction: 4 }),
+  });
 
 describe('saved networks', () => {
   it('come back with the same outputs to the precision of 16 bits, and exactly from then on', async () => {
@@ -94,7 +97,7 @@ describe('saved networks', () => {
   it('are refused where they do not fit, and where they are none', async () => {
     const bytes = await saveNetwork(withSqueezeExcite(1), provenance);
     const { weights } = loadNetwork(bytes);
-    const plain = hostNetwork([16, 16, 1], 10, 1, null);
+    const plain = networkOf('clothes', { height: 16, width: 16, channels: 1, classes: 10 }, 1, null);
     const before = await plain.weights[0].read().data();
     expect(() => restoreNetwork(plain, weights)).toThrow(/has a weight ".*squeeze_excite.*" that the network lacks/i);
     expect(await plain.weights[0].read().data()).toEqual(before);
@@ -139,7 +142,7 @@ const image = () => randomNormal([1, SIZE, SIZE, 1], 0, 1, 'float32', 3) as Tens
 
 describe('maps', () => {
   it('are those of the block on the features before it', async () => {
-    const network = denseNetwork([SIZE, SIZE, 1], 11, 1, { slot: 'stage', layer: () => nonLocal() });
+    const network = networkOf('scenes', { height: 28, width: 28, channels: 1, classes: 10 }, 1, { slot: 'stage', layer: () => nonLocal() });
     for (const layer of network.layers) await perturbWeights(layer as BenchLayer);
     const places = placesOf(network);
     expect(places.map(({ height, width, channels }) => [height, width, channels])).toEqual([
@@ -289,7 +292,10 @@ describe('maps', () => {
 
 describe('Grad-CAM', () => {
   it('of pooling and a linear classifier is the class activation map', async () => {
-    const network = hostNetwork([32, 32, 1], 5, 1, { slot: 'branch', layer: () => squeezeExcite({ reduction: 4 }) });
+    const network = networkOf('clothes', { height: 32, width: 32, channels: 1, classes: 5 }, 1, {
+      slot: 'branch',
+      layer: () => squeezeExcite({ reduction: 4 }),
+    });
     for (const layer of network.layers) await perturbWeights(layer as BenchLayer);
     const x = randomNormal([1, 32, 32, 1], 0, 1, 'float32', 9) as Tensor4D;
     const pooling = network.layers.at(-2)!;
@@ -306,11 +312,11 @@ describe('Grad-CAM', () => {
   });
 
   it('of dense labels weighs channels by the finite differences of the score over the pixels of the class', async () => {
-    const network = denseNetwork([32, 32, 1], 3, 1, null);
+    const network = networkOf('scenes', { height: 28, width: 28, channels: 1, classes: 2 }, 1, null);
     for (const layer of network.layers) await perturbWeights(layer as BenchLayer);
-    const x = randomNormal([1, 32, 32, 1], 0, 1, 'float32', 9) as Tensor4D;
+    const x = image();
     const [classifier, upsample] = [network.getLayer('classifier'), network.getLayer('upsample')];
-    const features = model({ inputs: network.inputs, outputs: classifier.input }).apply(x) as Tensor4D; // [1, 8, 8, 64]
+    const features = model({ inputs: network.inputs, outputs: classifier.input }).apply(x) as Tensor4D; // [1, 16, 16, 64]
     const tail = (map: Tensor) => upsample.apply(classifier.apply(map)) as Tensor;
     const predicted = Array.from(await argMax(tail(features), -1).data());
     const labels = [...new Set(predicted)];
@@ -319,7 +325,7 @@ describe('Grad-CAM', () => {
       const logits = await tail(map).data();
       return predicted.reduce((total, guess, p) => total + (guess === label ? logits[3 * p + label] : 0), 0);
     };
-    const [positions, channels] = [64, 64];
+    const [positions, channels] = [256, 64];
     for (const label of labels) {
       const alphas = new Float32Array(channels);
       for (const channel of alphas.keys()) {

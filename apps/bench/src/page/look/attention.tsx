@@ -34,7 +34,7 @@ export function Attention() {
   const here = place.value;
   const map = shownMap.value;
   if (!picture.value || !viewer.value) return null;
-  if (!here) return <p class="quiet">This is the network without a block: it has no attention to show. What it sees speaks for itself beside.</p>;
+  if (!here) return <p class="quiet">This network has no block: there is no attention to show.</p>;
   return (
     <section class="attention" aria-labelledby="attention-title">
       <h2 id="attention-title">

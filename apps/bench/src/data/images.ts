@@ -8,7 +8,7 @@ export interface ImageSet {
   readonly channels: number;
   /** `[count, height, width, channels]`, 0 to 255. */
   readonly pixels: Uint8Array;
-  /** `[count]` */
+  /** `[count]`, or `[count, height, width]` where each pixel has a label */
   readonly labels: Uint8Array;
 }
 

@@ -62,7 +62,7 @@ function explanationOf({ status, reason }: RunState, results: number): string | 
   const explanations: Record<RunStatus, string | null> = {
     running: null,
     paused: 'The tab lies hidden, where browsers slow down what runs. The sample under way is discarded; the run goes on when you are back.',
-    lost: `${why} What was measured is kept; the measurement under way is taken again when you resume.`,
+    lost: `${why.replace(/\.?$/, '.')} What was measured is kept; the measurement under way is taken again when you resume.`,
     done: `${results} results.`,
     cancelled: results > 0 ? 'What was measured until then is below.' : 'Nothing was measured until then.',
     failed: why,

@@ -1,4 +1,3 @@
-/// <reference types="vite/client" />
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-webgl';

@@ -136,7 +136,8 @@ export function startRun(request: PageRequest, onChange: (state: RunState) => vo
       const onProgress = (label: string, leftMs: number) => {
         const left = Math.max(0, leftMs);
         const spent = clock() - start;
-        update({ label, leftMs: left, fraction: spent / Math.max(1, spent + left) });
+        // What takes longer than planned must not move the bar back.
+        update({ label, leftMs: left, fraction: Math.max(state.fraction, spent / Math.max(1, spent + left)) });
       };
       const keep = {
         set: (key: string, result: Result) => {

@@ -12,14 +12,14 @@ import { Pauses } from './pauses.ts';
 const pauses = new Pauses();
 
 // A worker does one job, and is then ended by the page.
-self.onmessage = ({ data: order }: MessageEvent<Order>) => {
+self.addEventListener('message', ({ data: order }: MessageEvent<Order>) => {
   pauses.set(order.paused);
   if (!('job' in order)) return;
   work(order.job, order.threads).then(
     (outcome) => answer({ outcome }),
     (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),
   );
-};
+});
 
 function work(job: Job, threads: number) {
   return perform(job, {

@@ -21,7 +21,7 @@ const OPTIONS_OF: Record<Command, readonly string[]> = {
 
 const NAMES = [...new Set(Object.values(OPTIONS_OF).flat())];
 /** Those that take no value. */
-const SWITCHES = ['open', 'help'];
+const SWITCHES = new Set(['open', 'help']);
 const PLACES = ['node', 'chrome'] as const;
 
 /** A command line, checked. What was not given is undefined. */
@@ -57,7 +57,7 @@ export interface Options {
  * @throws {@link UsageError} for an unknown command, option or backend, or a value that an option does not take
  */
 export function parseOptions(args: readonly string[]): Options {
-  const options = Object.fromEntries(NAMES.map((name) => [name, { type: SWITCHES.includes(name) ? ('boolean' as const) : ('string' as const) }]));
+  const options = Object.fromEntries(NAMES.map((name) => [name, { type: SWITCHES.has(name) ? ('boolean' as const) : ('string' as const) }]));
   // Not strict, so that the messages can say what there is.
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
@@ -67,7 +67,7 @@ export function parseOptions(args: readonly string[]): Options {
     tokens: true,
   });
   for (const token of tokens) {
-    if (token.kind !== 'option' || SWITCHES.includes(token.name)) continue;
+    if (token.kind !== 'option' || SWITCHES.has(token.name)) continue;
     if (!NAMES.includes(token.name))
       throw unknownName(
         'option',
@@ -120,6 +120,9 @@ function valuesOf({
 }: Record<string, string>): Omit<Options, 'command' | 'help' | 'open' | 'files'> {
   const backend = oneOf('backend', backendName, BACKEND_CHOICES);
   // WebGL exists in browsers alone, and whoever names a browser wants one.
+  if (save !== undefined && (place === 'chrome' || backend === 'webgl')) {
+    throw new UsageError('--save keeps what Node trains. Leave --in chrome and --backend webgl away, or --save.');
+  }
   const inBrowser = backend === 'webgl' || chrome !== undefined;
   const chosen = oneOf('place for --in', place ?? (inBrowser ? 'chrome' : 'node'), PLACES);
   if (inBrowser && chosen === 'node') {

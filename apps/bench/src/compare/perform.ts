@@ -1,7 +1,7 @@
 import type { BackendInUse } from '@saccade/backends/names';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../data/images.ts';
-import { train } from '../engine/accuracy.ts';
+import { train, type Training } from '../engine/accuracy.ts';
 import { measureCopy } from '../engine/copy.ts';
 import { measureLatency } from '../engine/latency.ts';
 import { matchOf, type Match } from '../engine/match.ts';
@@ -11,6 +11,15 @@ import type { Watch } from '../engine/sampling.ts';
 import type { BenchEntry } from '../entry.ts';
 import type { BackendChoice, Job, JobOutcome, LatencyJob, Subject, TrainingJob } from './jobs.ts';
 import type { BenchPackage } from './packages.ts';
+
+/** A trained network, and what there is to say of it. */
+export interface TrainedNetwork {
+  readonly network: LayersModel;
+  readonly training: Training;
+  /** What its task was made from. */
+  readonly images: Dataset;
+  readonly job: TrainingJob;
+}
 
 /** What a job needs of the process or worker that does it. */
 export interface Host {
@@ -23,7 +32,7 @@ export interface Host {
   readonly gaugeFor: (backend: BackendInUse) => MemoryGauge;
   readonly loadImages: (data: string) => Promise<Dataset>;
   /** Keeps a trained network; absent where nothing can be kept. */
-  readonly save?: (network: LayersModel, job: TrainingJob, score: number) => Promise<void>;
+  readonly save?: (trained: TrainedNetwork) => Promise<void>;
   readonly watch?: Watch;
   readonly onProgress: (fraction: number) => void;
 }
@@ -46,8 +55,9 @@ async function performTraining(job: TrainingJob, host: Host): Promise<JobOutcome
   const { subject, task, data, seed, epochs } = job;
   const entry = subject && (await entryOf(subject, host));
   const insert = entry && { slot: entry.slot, layer: entry.hostLayer ?? entry.layer };
-  const { training, network } = await train(task, await host.loadImages(data), insert, { seed, epochs, onProgress: host.onProgress });
-  if (job.saveTo !== undefined) await host.save?.(network, job, training.accuracy);
+  const images = await host.loadImages(data);
+  const { training, network } = await train(task, images, insert, { seed, epochs, onProgress: host.onProgress });
+  if (job.saveTo !== undefined) await host.save?.({ network, training, images, job });
   return training;
 }
 

@@ -1,4 +1,4 @@
-import { mul, randomUniform, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { mul, range, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { takeSamples, timeOnce, type Run } from './sampling.ts';
 import { median } from './statistics.ts';
 
@@ -24,7 +24,7 @@ export async function measureCopy(): Promise<number> {
 }
 
 async function withCopyOf<T>(values: number, f: (copy: Run) => Promise<T>): Promise<T> {
-  const x = randomUniform([values]);
+  const x = range(0, values);
   try {
     return await f(() => tidy(() => mul<Tensor>(x, 2)));
   } finally {

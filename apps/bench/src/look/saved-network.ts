@@ -13,7 +13,7 @@ import { toHalf } from './half.ts';
 const text = z.string().max(300);
 const optionalText = text.nullable().default(null);
 const count = z.number().int().nonnegative();
-const perChannel = z.array(z.number()).min(1).max(4);
+const perChannel = z.array(z.number()).min(1).max(4).readonly();
 
 // As metadata holds it, which is a map of strings: all but texts is JSON, and null is left out.
 const provenance = z.object({

@@ -94,7 +94,7 @@ async function performInChrome<J extends Job>(tab: Tab, job: J, { signal, timeou
   tab.onProgress = onProgress ?? (() => undefined);
   const timer = timeoutMs !== undefined && setTimeout(() => end(new JobFailure(stoppedAfter(timeoutMs))), timeoutMs);
   tab.page
-    .evaluate((given) => (globalThis as unknown as Worker).saccade.perform(given), job as Job)
+    .evaluate((given) => (globalThis as unknown as Worker).saccade.perform(given), job)
     .then(
       (outcome) => resolve(outcome as JobOutcome[J['job']]),
       (error: Error) => reject(new JobFailure(plain(error))),

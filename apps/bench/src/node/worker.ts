@@ -1,4 +1,4 @@
-import { useBackend, requestWebGpu } from '@saccade/backends';
+import { requestWebGpu, useBackend } from '@saccade/backends';
 import type { BackendInUse } from '@saccade/backends/names';
 import type { BackendChoice, Job, Message } from '../compare/jobs.ts';
 import { perform, type Host } from '../compare/perform.ts';
@@ -6,7 +6,7 @@ import { gpuGauge } from '../engine/memory.ts';
 import type { Installation } from './installation.ts';
 import { loadData } from './load-data.ts';
 import { residentGauge } from './memory.ts';
-import { saveTo } from './networks.ts';
+import { writeNetwork } from './networks.ts';
 
 /** Does the one job that the parent process sends, and ends the process. */
 export function serve(installation: Installation): void {
@@ -26,13 +26,14 @@ function send(message: Message): void {
   });
 }
 
-function hostOf({ packages, wasmDir, commit }: Installation): Host {
+function hostOf(installation: Installation): Host {
+  const { packages, wasmDir } = installation;
   return {
     packages,
     startBackend: (choice, training) => startBackend(choice, { training, wasmDir }),
     gaugeFor: ({ name }) => (name === 'webgpu' ? gpuGauge() : residentGauge()),
     loadImages: async (folder) => loadData(folder),
-    save: async (network, job, score) => saveTo(job.saveTo!, network, job, score, commit()),
+    save: (trained) => writeNetwork(trained, installation),
     onProgress: (progress) => send({ progress }),
   };
 }

@@ -1,6 +1,7 @@
 import { mega, NONE, percent, shapeName, significant, whole } from './format.ts';
 import type { AccuracyResult, Environment, LatencyResult, Result, Run } from './schema.ts';
 import { TASKS } from '../tasks/names.ts';
+import { tasks } from '../tasks/tasks.ts';
 import type { Row, Table } from './table.ts';
 
 /** The tables of a run: latency at each shape, the fastest first, and accuracy, the best first. */
@@ -10,12 +11,12 @@ export function tablesOf({ environment, results }: Run): Table[] {
   const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
   const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
   const bySize = groups.toSorted((a, b) => sizeOf(b[0].shape) - sizeOf(a[0].shape));
-  const tasks = TASKS.map((task) => accuracies.filter((result) => result.task === task)).filter((rows) => rows.length > 0);
+  const byTask = TASKS.map((task) => accuracies.filter((result) => result.task === task)).filter((rows) => rows.length > 0);
   const absent = results.filter((result) => result.kind === 'latency' && result.shape.length === 0);
   return [
     ...(absent.length > 0 ? [absentTable(absent)] : []),
     ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])),
-    ...tasks.map((rows) => accuracyTable(rows, environment)),
+    ...byTask.map((rows) => accuracyTable(rows, environment)),
   ];
 }
 
@@ -102,7 +103,7 @@ export function copyShare({ bytesMoved, medianMs }: LatencyResult, { copyBytesPe
 function accuracyTable(results: readonly AccuracyResult[], environment: Environment): Table {
   const plain = results.find((result) => result.package === null);
   const { task, epochs } = results[0];
-  const metric = task === 'scenes' ? 'mean IoU' : 'accuracy';
+  const { metric } = tasks[task];
   return {
     title: `Task ${task}: ${metric} of a small residual network, ${deviceLine(environment)}`,
     notes: [

@@ -1,12 +1,13 @@
 import { useBackend } from '@saccade/backends';
-import { memory, randomNormal, type Tensor } from '@tensorflow/tfjs-core';
+import { argMax, div, memory, randomNormal, sub, tensor4d, type Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../src/data/images.ts';
 import type { Slot } from '../src/entry.ts';
 import { train } from '../src/engine/accuracy.ts';
 import { networkOf } from '../src/engine/network.ts';
 import { randomFrom } from '../src/engine/random.ts';
-import { formatOf } from '../src/tasks/tasks.ts';
+import { mean } from '../src/engine/statistics.ts';
+import { formatOf, tasks } from '../src/tasks/tasks.ts';
 import { Scaled } from './fixture/packages/scaled/scaled.ts';
 
 beforeAll(() => useBackend('wasm'));
@@ -78,10 +79,22 @@ describe('accuracy', () => {
   });
 
   it('learns what each pixel belongs to', async () => {
-    const { training } = await train('scenes', shades, null, { seed: 1, epochs: 6 });
+    const { training, network } = await train('scenes', shades, null, { seed: 1, epochs: 6 });
     // Background everywhere has an IoU of 0 for the two others, hence less than a third.
     expect(training.accuracy).toBeGreaterThan(0.6);
     expect(training.losses.at(-1)).toBeLessThan(training.losses[0] / 3);
+
+    const scenes = tasks.scenes.dataset(shades);
+    const values = Array.from(scenes.train.pixels);
+    const average = mean(values);
+    const deviation = Math.sqrt(mean(values.map((value) => (value - average) ** 2)));
+    const input = div(sub(tensor4d(Array.from(scenes.test.pixels), [scenes.test.count, 64, 64, 1]), average), deviation);
+    const predicted = argMax(network.predict(input) as Tensor, -1).dataSync();
+    const overlaps = [0, 1, 2].map((label) => {
+      const [is, seen] = [scenes.test.labels, predicted].map((labels) => Array.from(labels, (value) => value === label));
+      return is.filter((it, i) => it && seen[i]).length / is.filter((it, i) => it || seen[i]).length;
+    });
+    expect(training.accuracy).toBeCloseTo(mean(overlaps), 3);
   });
 
   it.each(['clothes', 'scenes'] as const)('has the same losses of %s on wasm and on cpu', async (task) => {

@@ -14,15 +14,15 @@ export interface Insert {
 
 // A ResNet (He et al. 2016) of three residual blocks, its first convolution with stride 2: an epoch of 2,000 images takes seconds on a CPU.
 const STAGE_CHANNELS = [16, 32, 64];
-/** Those of the stages, after the first convolution's 2, by the network's. */
+/** Of each stage, by that of the whole: the first convolution has a stride of 2. */
 const STAGE_STRIDES = { 4: [1, 2, 1], 8: [1, 2, 2] } as const;
 type Stride = keyof typeof STAGE_STRIDES;
 
 type Size = readonly [height: number, width: number, channels: number];
 
 /**
- * The network that a task is learned with, before training, with a block in it or none. The weights of the network itself depend on the seed alone: a block more
- * or less changes none of them.
+ * The network that a task is learned with, before training, with a block in its slots or none. The weights of the network itself depend on the
+ * seed alone: a block more or less changes none of them.
  *
  * @param images the form of the images that the task is made from
  * @param random what blocks draw their initial weights from, instead of `Math.random`
@@ -40,11 +40,11 @@ export function blockRandom(seed: number): Random {
 }
 
 /**
- * The residual network that blocks are compared in, with a block in its slots, or without any.
+ * The residual stages, global pooling and a classifier.
  *
  * @returns a network from `[N, H, W, C]` to logits `[N, classes]`
  */
-export function hostNetwork(size: Size, classes: number, stride: Stride, seed: number, insert: Insert | null): LayersModel {
+function hostNetwork(size: Size, classes: number, stride: Stride, seed: number, insert: Insert | null): LayersModel {
   const { input, features } = residualStages(size, STAGE_STRIDES[stride], seed, insert);
   const pooled = layers.globalAveragePooling2d({}).apply(features) as SymbolicTensor;
   const logits = layers.dense({ name: 'classifier', units: classes, kernelInitializer: seeded(seed, 'classifier') }).apply(pooled);
@@ -52,11 +52,11 @@ export function hostNetwork(size: Size, classes: number, stride: Stride, seed: n
 }
 
 /**
- * The same for labels of pixels: the residual stages, a classifier of each position, and bilinear interpolation of its logits.
+ * The residual stages, a classifier of each of their positions, and bilinear interpolation of its logits.
  *
  * @returns a network from `[N, H, W, C]` to logits `[N, H, W, classes]`
  */
-export function denseNetwork(size: Size, classes: number, stride: Stride, seed: number, insert: Insert | null): LayersModel {
+function denseNetwork(size: Size, classes: number, stride: Stride, seed: number, insert: Insert | null): LayersModel {
   const { input, features } = residualStages(size, STAGE_STRIDES[stride], seed, insert);
   const classifier = layers.conv2d({ name: 'classifier', filters: classes, kernelSize: 1, kernelInitializer: seeded(seed, 'classifier') });
   const [height, width] = size;

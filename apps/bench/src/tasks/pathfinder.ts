@@ -25,12 +25,12 @@ const TRAIN = 4000;
 const TEST = 600;
 
 /**
- * Whether a dashed curve leads from one dot to the other. There are two curves of the same length and a short one; the dots lie at both
- * ends of one, or on an end of each. Three lengths are equally frequent. Each picture of curves comes once with either pair of dots, as far from each other: what
- * is near a dot, and how far the other is, says nothing.
+ * Whether a dashed curve leads from one dot to the other. There are two curves of the same length and a short one; the dots lie at both ends
+ * of one, or on an end of each. Three lengths are equally frequent. Each drawing comes twice, once with either pair of dots, which are as far
+ * from each other: neither a dot's surroundings nor the distance of the other dot tells. The given images play no part.
  *
- * Smaller and simpler than Pathfinder (Linsley et al. 2018, https://arxiv.org/abs/1805.08315, section 3: 6, 9 or 14 dashes, and more distractors), whose
- * networks saw a million pictures, and with brighter dots: to find them is not the task.
+ * A small form of Pathfinder (Linsley et al. 2018, https://arxiv.org/abs/1805.08315). Its curves have 6, 9 or 14 dashes, on larger pictures with more
+ * curves; a small network learns nothing of that in seconds. The dots are brighter than the curves here: to find them is not the task.
  */
 export const pathfinder: Task = {
   name: 'pathfinder',

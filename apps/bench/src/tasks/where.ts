@@ -2,25 +2,27 @@ import type { ImageSet } from '../data/images.ts';
 import { randomFrom, shuffled, type Random } from '../engine/random.ts';
 import type { Task } from './task.ts';
 
-const SIDE = 64;
-/** Cells of positions in a row and in a column. */
-const GRID = 3;
-/** Positions of the item in a cell, in a row and in a column: as many pixels as the host network's last maps are coarser than the image. */
-const CELL = 8;
+const SIDE = 80;
+/** Quarters in a row and in a column. */
+const GRID = 2;
+/** How far a quarter is from the next, and in how many pixels of a row and of a column an item's place within it varies. */
+const STEP = 16;
+const RANGE = 8;
 const CLASSES = GRID ** 2;
 
 /**
- * Where an item is: it lies anywhere in the middle of a dark canvas, in one of 3×3 cells, and the cell is its class. Each item comes once in each cell, at the
- * same place within it. So all that a network of convolutions can pool over positions is the same for all classes, but for what the zeros around
- * the canvas, far from the item, betray (Islam et al. 2020, https://arxiv.org/abs/2001.08248).
+ * Where an item is: top left, top right, bottom left or bottom right in the middle of a dark canvas. Each item comes at the same place within
+ * each quarter, and the quarters are as far apart as whole positions of the network's last maps, so that what convolutions find, pooled over
+ * positions, is the same for all classes. The zeros around the canvas betray places, too (Islam et al. 2020, https://arxiv.org/abs/2001.08248): they are kept
+ * 21 pixels or more from the items, if these are of 28 pixels, of which half remains.
  */
 export const where: Task = {
   name: 'where',
   metric: 'accuracy',
   dense: false,
   stride: 8,
-  labels: ['top left', 'top', 'top right', 'left', 'middle', 'right', 'bottom left', 'bottom', 'bottom right'],
-  batch: 16,
+  labels: ['top left', 'top right', 'bottom left', 'bottom right'],
+  batch: 8,
   format: ({ channels }) => ({ height: SIDE, width: SIDE, channels, classes: CLASSES }),
   dataset: ({ name, train, test }, seed = 0) => ({
     name: `places of ${name}`,
@@ -33,19 +35,19 @@ export const where: Task = {
 function placesOf(images: ImageSet, random: Random): ImageSet {
   const { channels } = images;
   const [height, width] = [images.height, images.width].map((size) => Math.floor(size / 2));
-  // About half as many images as there are.
-  const items = Math.ceil(images.count / 2 / CLASSES);
+  // About a third as many images as there are.
+  const items = Math.ceil(images.count / 3 / CLASSES);
   const count = items * CLASSES;
   const pixels = new Uint8Array(count * SIDE * SIDE * channels);
   const labels = Uint8Array.from({ length: count }, (_, image) => image % CLASSES);
   const order = shuffled(images.count, random);
   for (let k = 0; k < items; k++) {
     const item = halved(images, order[k]);
-    const [down, across] = [height, width].map((size) => Math.floor((SIDE - size - GRID * CELL) / 2) + Math.floor(CELL * random()));
-    for (let cell = 0; cell < CLASSES; cell++) {
-      const [top, left] = [down + CELL * Math.floor(cell / GRID), across + CELL * (cell % GRID)];
+    const [down, across] = [height, width].map((size) => Math.floor((SIDE - size - (GRID - 1) * STEP - RANGE) / 2) + Math.floor(RANGE * random()));
+    for (let quarter = 0; quarter < CLASSES; quarter++) {
+      const [top, left] = [down + STEP * Math.floor(quarter / GRID), across + STEP * (quarter % GRID)];
       for (let row = 0; row < height; row++) {
-        const start = (((k * CLASSES + cell) * SIDE + top + row) * SIDE + left) * channels;
+        const start = (((k * CLASSES + quarter) * SIDE + top + row) * SIDE + left) * channels;
         pixels.set(item.subarray(row * width * channels, (row + 1) * width * channels), start);
       }
     }

@@ -20,6 +20,10 @@ const node = {
 };
 
 const browser = {
+  // Found by and by they would reload a page in the middle of its tests.
+  optimizeDeps: {
+    include: ['core', 'layers', 'backend-cpu', 'backend-wasm', 'backend-webgl', 'backend-webgpu'].map((name) => `@tensorflow/tfjs-${name}`),
+  },
   test: {
     name: 'browser',
     include: [browserTests],

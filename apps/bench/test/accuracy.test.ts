@@ -97,14 +97,13 @@ describe('accuracy', () => {
     expect(training.accuracy).toBeCloseTo(mean(overlaps), 3);
   });
 
-  it.each(['clothes', 'scenes'] as const)('has the same losses of %s on wasm and on cpu', async (task) => {
-    // A step an epoch, of four images or of one scene.
-    const few =
-      task === 'clothes' ? { ...data, train: stripes(4, 'few'), test: stripes(2, 'few') } : { ...shades, train: squares(2), test: squares(2) };
+  it('has the same losses on wasm and on cpu', async () => {
+    // A step an epoch, of four images.
+    const few = { ...data, train: stripes(4, 'few'), test: stripes(2, 'few') };
     const losses: number[][] = [];
     for (const backend of ['cpu', 'wasm'] as const) {
       await useBackend(backend);
-      const { training, network } = await train(task, few, null, { seed: 1, epochs: 2 });
+      const { training, network } = await train('clothes', few, null, { seed: 1, epochs: 2 });
       losses.push(training.losses);
       network.dispose();
     }

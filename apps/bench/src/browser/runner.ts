@@ -118,6 +118,8 @@ export function startRun(request: PageRequest, onChange: (state: RunState) => vo
     update({ status: document.hidden ? 'paused' : 'running', reason: null });
   };
 
+  const endedBy = ({ message }: Error): Partial<RunState> => (abort.signal.aborted ? { status: 'cancelled' } : { status: 'failed', reason: message });
+
   const run = async (): Promise<Run | null> => {
     document.addEventListener('visibilitychange', onVisibility);
     onVisibility();
@@ -125,6 +127,7 @@ export function startRun(request: PageRequest, onChange: (state: RunState) => vo
     const crew = untilNotLost(workerCrew({ threads: request.threads, pauses }), onLost);
     const clock = clockWithout(pauses);
     const results = new Map<string, Result>();
+    let failure: Error | null = null;
     try {
       const options = { signal: abort.signal };
       const probe = await crew({ job: 'probe', backend: request.backend }, options);
@@ -148,14 +151,15 @@ export function startRun(request: PageRequest, onChange: (state: RunState) => vo
       try {
         await compare(plan, { crew, clock, onProgress, ...options }, keep);
       } catch (error) {
-        if (!abort.signal.aborted) throw error;
+        failure = error as Error;
       }
-      const course = { startedAt, budgetMs: plan.budgetMs, command: [location.search], data, interrupted: abort.signal.aborted };
+      const course = { startedAt, budgetMs: plan.budgetMs, command: [location.search], data, interrupted: failure !== null };
       const environment = environmentOf(probe, course, await machine(), await measured());
-      update({ status: abort.signal.aborted ? 'cancelled' : 'done', fraction: 1, leftMs: 0 });
+      if (failure) update(endedBy(failure));
+      else update({ status: 'done', fraction: 1, leftMs: 0 });
       return { environment, results: [...results.values()] };
     } catch (error) {
-      update(abort.signal.aborted ? { status: 'cancelled' } : { status: 'failed', reason: (error as Error).message });
+      update(endedBy(error as Error));
       return null;
     } finally {
       document.removeEventListener('visibilitychange', onVisibility);

@@ -15,6 +15,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset, ImageSet } from '../data/images.ts';
+import { normalisationOf } from '../data/normalisation.ts';
 import type { TaskName } from '../tasks/names.ts';
 import { formatOf, tasks, type Metric, type Task } from '../tasks/tasks.ts';
 import { blockRandom, networkOf, type Insert } from './network.ts';
@@ -73,7 +74,7 @@ async function fit(task: Task, images: Dataset, network: LayersModel, random: Ra
   const data = task.dataset(images);
   const variables = network.trainableWeights.map((weight) => weight.read() as Variable);
   const params = variables.reduce((count, { size }) => count + size, 0);
-  const normalise = normaliserOf(data.train);
+  const normalise = tableOf(data.train);
   const optimizer = optimizers.momentum(LEARNING_RATE, MOMENTUM);
   const steps = Math.max(1, Math.floor(data.train.count / task.batch));
   const stepMs: number[] = [];
@@ -118,7 +119,7 @@ function lossOf(network: LayersModel, { images, labels }: Batch, classes: number
 /** How often each class, by row, was taken for each, by column. */
 type Confusion = readonly Float64Array[];
 
-async function confusionOf(network: LayersModel, { test, classes }: Dataset, normalise: Float32Array[]): Promise<Confusion> {
+async function confusionOf(network: LayersModel, { test, classes }: Dataset, normalise: Table): Promise<Confusion> {
   const confusion = Array.from({ length: classes }, () => new Float64Array(classes));
   for (let start = 0; start < test.count; start += TEST_BATCH) {
     const indices = Uint32Array.from({ length: Math.min(TEST_BATCH, test.count - start) }, (_, i) => start + i);
@@ -150,19 +151,15 @@ function sumOf(values: Iterable<number>): number {
   return sum;
 }
 
-/** For each channel, what each of the 256 values of a byte becomes: mean 0 and deviation 1 over the images. */
-function normaliserOf({ pixels, channels }: ImageSet): Float32Array[] {
-  return Array.from({ length: channels }, (_, channel) => {
-    const histogram = new Float64Array(256);
-    for (let i = channel; i < pixels.length; i += channels) histogram[pixels[i]]++;
-    const count = pixels.length / channels;
-    const mean = histogram.reduce((sum, times, value) => sum + times * value, 0) / count;
-    const deviation = Math.sqrt(histogram.reduce((sum, times, value) => sum + times * (value - mean) ** 2, 0) / count);
-    return Float32Array.from({ length: 256 }, (_, value) => (value - mean) / Math.max(deviation, 1));
-  });
+/** For each channel, what each of the 256 values of a byte becomes: computed once, not for each pixel. */
+type Table = readonly Float32Array[];
+
+function tableOf(training: ImageSet): Table {
+  const { mean, deviation } = normalisationOf(training);
+  return mean.map((_, channel) => Float32Array.from({ length: 256 }, (_, value) => (value - mean[channel]) / deviation[channel]));
 }
 
-function batchOf({ count, pixels, labels, height, width, channels }: ImageSet, indices: Uint32Array, normalise: Float32Array[]): Batch {
+function batchOf({ count, pixels, labels, height, width, channels }: ImageSet, indices: Uint32Array, normalise: Table): Batch {
   const size = height * width * channels;
   const values = new Float32Array(indices.length * size);
   const perImage = labels.length / count;

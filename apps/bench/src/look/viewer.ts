@@ -7,7 +7,7 @@ import type { BenchLayer } from '../entry.ts';
 import { BenchError } from '../errors.ts';
 import { tasks, type ImageFormat, type Task } from '../tasks/tasks.ts';
 import { placesOf, recurrenceOf, type Place } from './maps.ts';
-import { normalised } from './normalisation.ts';
+import { normalised } from '../data/normalisation.ts';
 import { restoreNetwork, type Provenance, type SavedNetwork } from './saved-network.ts';
 
 export interface Viewer {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainedNetwork } from '../compare/perform.ts';
 import { BenchError } from '../errors.ts';
-import { normalisationOf } from '../look/normalisation.ts';
+import { normalisationOf } from '../data/normalisation.ts';
 import { saveNetwork } from '../look/saved-network.ts';
 import { formatOf, tasks } from '../tasks/tasks.ts';
 import type { Installation } from './installation.ts';

@@ -1,4 +1,4 @@
-import type { ImageSet } from '../data/images.ts';
+import type { ImageSet } from './images.ts';
 
 /** What pixels, 0 to 255, are normalised by, for each channel. */
 export interface Normalisation {

@@ -79,6 +79,24 @@ describe.skipIf(executablePath === null)('the page', () => {
     await page.close();
   });
 
+  it('shows what a trained block attends to, for the position under the pointer', async () => {
+    const page = await open('#look');
+    await page.getByLabel('Trained with').selectOption('scenes-NonLocal');
+    await page.getByRole('heading', { name: 'NonLocal attends to' }).waitFor();
+    await page.getByText('Query: row').waitFor();
+    const told = () => page.getByText('Query: row').textContent();
+    const before = await told();
+    await page
+      .getByRole('heading', { name: 'NonLocal attends to' })
+      .locator('xpath=ancestor::section')
+      .locator('canvas')
+      .first()
+      .hover({ position: { x: 20, y: 20 } });
+    await expect.poll(told).not.toBe(before);
+    await page.getByText(/^Right on \d/).waitFor();
+    await page.close();
+  });
+
   it('refuses a file that is no run, and keeps what it has', async () => {
     const page = await open('');
     const hostile = { environment: {}, results: '<img src=x onerror=alert(1)>' };

@@ -31,6 +31,25 @@ describe('sampling', () => {
     expect(ratioOf(samples).ratio).toBeLessThan(2.8);
   });
 
+  it('discards the samples during which it was disturbed, and waits until it is calm', async () => {
+    let disturbances = 0;
+    let calms = 0;
+    let runs = 0;
+    const run = () => {
+      runs++;
+      // The sixth run is of a sample: those before it have warmed up.
+      if (runs === 6) disturbances++;
+      const ms = runs === 6 ? 1500 : 100;
+      for (const end = performance.now() + ms; performance.now() < end;);
+      return scalar(0);
+    };
+    const watch = { disturbances: () => disturbances, calm: async () => void calms++ };
+    const { subject } = await takeSamples(run, null, 1000, () => undefined, watch);
+    expect(disturbances).toBe(1);
+    expect(calms).toBe(2);
+    expect(Math.max(...subject)).toBeLessThan(1500);
+  });
+
   it('repeats what is quick until a sample is long enough for any clock', async () => {
     let runs = 0;
     const quick = () => {

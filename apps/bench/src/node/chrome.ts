@@ -81,7 +81,8 @@ async function performInChrome<J extends Job>(tab: Tab, job: J, { signal, timeou
   const { promise, resolve, reject } = Promise.withResolvers<JobOutcome[J['job']]>();
   const end = (reason: unknown) => {
     reject(reason);
-    void tab.page.evaluate(() => (globalThis as unknown as Worker).saccade.end());
+    // The browser may be closed before it has ended the job, which ends it as well.
+    tab.page.evaluate(() => (globalThis as unknown as Worker).saccade.end()).catch(() => undefined);
   };
   const onAbort = () => end(signal.reason);
   const onCrash = () => {

@@ -20,8 +20,8 @@ export function onEachBackend(tests: (backend: NodeBackendName) => void): void {
 }
 
 /**
- * Which of some cases a block is tested with on a backend: all; on a software WebGPU, where each is programs to compile and the goldens run, too, the
- * first.
+ * Which of some cases a block is tested with on a backend: all; on WebGPU, which is software where tests run and compiles programs for each, the
+ * first. In a browser all goldens run on it.
  */
 export function casesOn<T>(backend: NodeBackendName, cases: readonly T[]): T[] {
   return cases.slice(0, backend === 'webgpu' ? 1 : undefined);

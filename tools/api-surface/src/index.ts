@@ -1,0 +1,2 @@
+export { apisOf, type PackageApi } from './api.ts';
+export { publishedPackages } from './packages.ts';

@@ -1,6 +1,7 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainConv } from '@saccade/bench/plain';
 import { doubleAttention } from '@saccade/a2';
-import { add, conv2d, matMul, reshape, softmax, transpose, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, matMul, reshape, softmax, transpose, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 
 const entries: BenchEntry[] = [
   {
@@ -8,12 +9,7 @@ const entries: BenchEntry[] = [
     // The paper's block.
     layer: () => doubleAttention({ reconstruct: true, residual: true }),
     baseline: (weight) => {
-      const conv = (name: string) => {
-        const kernel = weight<Tensor2D>(`${name}/kernel`);
-        const bias = weight<Tensor1D>(`${name}/bias`);
-        return (x: Tensor4D): Tensor4D => add(conv2d(x, reshape(kernel, [1, 1, ...kernel.shape]), 1, 'same'), bias);
-      };
-      const [convA, convB, convV, reconstruct] = [conv('value'), conv('gather'), conv('distribute'), conv('reconstruct')];
+      const [convA, convB, convV, reconstruct] = ['value', 'gather', 'distribute', 'reconstruct'].map((name) => plainConv(weight, name));
       return (x) => {
         const [batch, height, width] = x.shape;
         const rows = (x: Tensor4D): Tensor3D => reshape(x, [batch, height * width, -1]);

@@ -1,28 +1,24 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainBatchNorm } from '@saccade/bench/plain';
 import { axialAttention, axialBlock, positionSensitiveAxialAttention } from '@saccade/axial';
-import { add, batchNorm, concat, gather, matMul, mul, relu, reshape, softmax, tensor1d, transpose } from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { add, concat, gather, matMul, mul, relu, reshape, softmax, tensor1d, transpose } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 
 const GROUPS = 8;
 
-function plainDense(weight: WeightReader, name: string): (x: Tensor) => Tensor {
+function plainPointwise(weight: WeightReader, name: string): (x: Tensor) => Tensor {
   const kernel = weight<Tensor2D>(`${name}/kernel`);
   return (x) => reshape(matMul(reshape(x, [-1, kernel.shape[0]]), kernel), [...x.shape.slice(0, -1), kernel.shape[1]]);
 }
 
-function plainNorm(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const [mean, variance, beta, gamma] = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/${part}`));
-  return (x) => batchNorm<Tensor4D['rankType']>(x, mean, variance, beta, gamma, 1e-5);
-}
-
 function plainProjection(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const [dense, norm] = [plainDense(weight, `${name}/dense`), plainNorm(weight, `${name}/norm`)];
+  const [dense, norm] = [plainPointwise(weight, `${name}/dense`), plainBatchNorm(weight, `${name}/norm`)];
   return (x) => norm(dense(x) as Tensor4D);
 }
 
 /** As the PyTorch module computes it, on the map with the axis last but one. */
 function plainSelfAttention(weight: WeightReader, name: string): (x: Tensor4D) => Tensor {
-  const [query, key, value, out] = ['query', 'key', 'value', 'out'].map((part) => plainDense(weight, `${name}/${part}`));
+  const [query, key, value, out] = ['query', 'key', 'value', 'out'].map((part) => plainPointwise(weight, `${name}/${part}`));
   const bias = weight(`${name}/out/bias`);
   return (x) => {
     const [batch, rest, length, channels] = x.shape;
@@ -40,8 +36,8 @@ function plainSelfAttention(weight: WeightReader, name: string): (x: Tensor4D) =
 function plainPositionSensitive(weight: WeightReader, prefix = ''): (x: Tensor4D) => Tensor4D {
   const [query, key, value] = ['query', 'key', 'value'].map((name) => plainProjection(weight, prefix + name));
   const tables = ['query', 'key', 'value'].map((name) => weight<Tensor2D>(`${prefix}distances/${name}`));
-  const [contentNorm, positionNorm] = ['contentNorm', 'positionNorm'].map((name) => plainNorm(weight, prefix + name));
-  const logitNorm = plainNorm(weight, `${prefix}logitNorm`);
+  const [contentNorm, positionNorm] = ['contentNorm', 'positionNorm'].map((name) => plainBatchNorm(weight, prefix + name));
+  const logitNorm = plainBatchNorm(weight, `${prefix}logitNorm`);
   return (x) => {
     const [batch, rest, length] = x.shape;
     const distances = Array.from({ length: length * length }, (_, i) => (i % length) - Math.floor(i / length) + length - 1);

@@ -1,17 +1,12 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainConv, plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { crissCrossAttention, recurrentCrissCrossHead } from '@saccade/ccnet';
-import { add, batchNorm, concat, conv2d, eye, leakyRelu, matMul, mul, reshape, slice, softmax, transpose } from '@tensorflow/tfjs-core';
-import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { add, concat, eye, leakyRelu, matMul, mul, reshape, slice, softmax, transpose } from '@tensorflow/tfjs-core';
+import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 
 /** One loop, as the authors' module computes it. */
-function plainLoop(weight: WeightReader, prefix = ''): (x: Tensor4D) => Tensor4D {
-  const conv1x1 = (name: string) => {
-    const kernel = weight<Tensor2D>(`${prefix}${name}/kernel`);
-    const filter: Tensor4D = reshape(kernel, [1, 1, kernel.shape[0], kernel.shape[1]]);
-    const bias = weight(`${prefix}${name}/bias`);
-    return (x: Tensor4D): Tensor4D => add(conv2d(x, filter, 1, 'same'), bias);
-  };
-  const [query, key, value] = ['query', 'key', 'value'].map(conv1x1);
+function plainLoop(weight: WeightReader, prefix = ''): PlainLayer {
+  const [query, key, value] = ['query', 'key', 'value'].map((name) => plainConv(weight, prefix + name));
   const gamma = weight(`${prefix}gamma`);
   return (x) => {
     const [batch, height, width] = x.shape;
@@ -32,10 +27,9 @@ function plainLoop(weight: WeightReader, prefix = ''): (x: Tensor4D) => Tensor4D
   };
 }
 
-function plainConvNorm(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  const [mean, variance, beta, gamma] = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/norm/${part}`));
-  return (x) => leakyRelu(batchNorm<Tensor4D['rankType']>(conv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5), 0.01);
+function plainActivated(weight: WeightReader, name: string): PlainLayer {
+  const convNorm = plainConvNorm(weight, name);
+  return (x) => leakyRelu(convNorm(x), 0.01);
 }
 
 const entries: BenchEntry[] = [
@@ -58,14 +52,12 @@ const entries: BenchEntry[] = [
     block: 'RecurrentCrissCrossHead',
     layer: () => recurrentCrissCrossHead({ outChannels: 128 }),
     baseline: (weight) => {
-      const [reduce, refine, fuse] = ['reduce', 'refine', 'fuse'].map((name) => plainConvNorm(weight, name));
+      const [reduce, refine, fuse] = ['reduce', 'refine', 'fuse'].map((name) => plainActivated(weight, name));
       const loop = plainLoop(weight, 'attention/');
-      const classify = weight<Tensor2D>('classify/kernel');
-      const filter: Tensor4D = reshape(classify, [1, 1, classify.shape[0], classify.shape[1]]);
-      const bias = weight('classify/bias');
+      const classify = plainConv(weight, 'classify');
       return (x) => {
         const refined = refine(loop(loop(reduce(x))));
-        return add(conv2d(fuse(concat([x, refined], 3)), filter, 1, 'same'), bias);
+        return classify(fuse(concat([x, refined], 3)));
       };
     },
     shapes: [

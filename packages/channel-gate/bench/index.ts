@@ -1,22 +1,7 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainDense } from '@saccade/bench/plain';
 import { channelGating } from '@saccade/channel-gate';
-import {
-  add,
-  addN,
-  conv1d,
-  div,
-  matMul,
-  mean,
-  moments,
-  mul,
-  relu,
-  reshape,
-  sigmoid,
-  sqrt,
-  type Tensor,
-  type Tensor2D,
-  type Tensor3D,
-} from '@tensorflow/tfjs-core';
+import { addN, conv1d, div, mean, moments, mul, relu, reshape, sigmoid, sqrt, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 
 function gated(x: Tensor, gate: Tensor): Tensor {
   return mul(x, reshape(gate, [x.shape[0], 1, 1, x.shape[3]!]));
@@ -27,13 +12,8 @@ const entries: BenchEntry[] = [
     block: 'ChannelGating',
     layer: () => channelGating(),
     baseline: (weight) => {
-      const [reduce, reduceBias] = [weight<Tensor2D>('excitation/reduce/kernel'), weight('excitation/reduce/bias')];
-      const [expand, expandBias] = [weight<Tensor2D>('excitation/expand/kernel'), weight('excitation/expand/bias')];
-      return (x) => {
-        const s = mean<Tensor2D>(x, [1, 2]);
-        const z = relu(add<Tensor2D>(matMul(s, reduce), reduceBias));
-        return gated(x, sigmoid(add(matMul(z, expand), expandBias)));
-      };
+      const [reduce, expand] = [plainDense(weight, 'excitation/reduce'), plainDense(weight, 'excitation/expand')];
+      return (x) => gated(x, sigmoid(expand(relu(reduce(mean(x, [1, 2]))))));
     },
     slot: 'branch',
     hostLayer: () => channelGating({ reduction: 4 }),

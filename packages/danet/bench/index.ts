@@ -1,37 +1,14 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainConv, plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { channelAffinityAttention, dualAttentionHead, positionAttention } from '@saccade/danet';
-import {
-  add,
-  batchNorm,
-  conv2d,
-  matMul,
-  max,
-  mul,
-  relu,
-  reshape,
-  softmax,
-  sub,
-  type Tensor1D,
-  type Tensor2D,
-  type Tensor3D,
-  type Tensor4D,
-} from '@tensorflow/tfjs-core';
-
-type Plain = (x: Tensor4D) => Tensor4D;
+import { add, matMul, max, mul, relu, reshape, softmax, sub, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 
 function rowsOf(x: Tensor4D): Tensor3D {
   return reshape(x, [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]);
 }
 
-function plainConv1x1(weight: WeightReader, name: string): Plain {
-  const kernel = weight<Tensor2D>(`${name}/kernel`);
-  const filter: Tensor4D = reshape(kernel, [1, 1, kernel.shape[0], kernel.shape[1]]);
-  const bias = weight(`${name}/bias`);
-  return (x) => add(conv2d(x, filter, 1, 'same'), bias);
-}
-
-function plainPositionAttention(weight: WeightReader, prefix = ''): Plain {
-  const [query, key, value] = ['query', 'key', 'value'].map((name) => plainConv1x1(weight, `${prefix}${name}`));
+function plainPositionAttention(weight: WeightReader, prefix = ''): PlainLayer {
+  const [query, key, value] = ['query', 'key', 'value'].map((name) => plainConv(weight, prefix + name));
   const gamma = weight(`${prefix}gamma`);
   return (x) => {
     const energy = matMul(rowsOf(query(x)), rowsOf(key(x)), false, true); // [N, H·W, H·W]
@@ -40,7 +17,7 @@ function plainPositionAttention(weight: WeightReader, prefix = ''): Plain {
   };
 }
 
-function plainChannelAttention(weight: WeightReader, prefix = ''): Plain {
+function plainChannelAttention(weight: WeightReader, prefix = ''): PlainLayer {
   const gamma = weight(`${prefix}gamma`);
   return (x) => {
     const rows = rowsOf(x);
@@ -49,12 +26,6 @@ function plainChannelAttention(weight: WeightReader, prefix = ''): Plain {
     const out = matMul(rows, attention, false, true);
     return add(mul(gamma, reshape(out, x.shape)), x);
   };
-}
-
-function plainConvNorm(weight: WeightReader, name: string): Plain {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  const [mean, variance, beta, gamma] = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/norm/${part}`));
-  return (x) => relu(batchNorm<Tensor4D['rankType']>(conv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5));
 }
 
 const attentionBytes = ([batch, height, width]: readonly number[]) => 2 * 4 * batch * (height * width) ** 2;
@@ -84,13 +55,13 @@ const entries: BenchEntry[] = [
     layer: () => dualAttentionHead(),
     baseline: (weight) => {
       const [position, channel] = [plainPositionAttention(weight, 'position/attention/'), plainChannelAttention(weight, 'channel/attention/')];
-      const branch = (name: string, attention: Plain): Plain => {
+      const branch = (name: string, attention: PlainLayer): PlainLayer => {
         const [reduce, refine] = ['reduce', 'refine'].map((part) => plainConvNorm(weight, `${name}/${part}`));
-        return (x) => refine(attention(reduce(x)));
+        return (x) => relu(refine(attention(relu(reduce(x)))));
       };
       const [positionBranch, channelBranch] = [branch('position', position), branch('channel', channel)];
       const [classify, classifyPosition, classifyChannel] = ['classify', 'position/classify', 'channel/classify'].map((name) =>
-        plainConv1x1(weight, name),
+        plainConv(weight, name),
       );
       return (x) => {
         const [ofPosition, ofChannel] = [positionBranch(x), channelBranch(x)];

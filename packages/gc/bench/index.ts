@@ -1,8 +1,8 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainConv, plainDense } from '@saccade/bench/plain';
 import { globalContext, simplifiedNonLocal } from '@saccade/gc';
 import {
   add,
-  conv2d,
   div,
   matMul,
   moments,
@@ -13,7 +13,6 @@ import {
   sqrt,
   sub,
   type Tensor,
-  type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -21,12 +20,10 @@ import {
 
 /** [N, H, W, C] → [N, C] */
 function plainContext(weight: WeightReader): (x: Tensor4D) => Tensor2D {
-  const kernel = weight<Tensor2D>('mask/kernel');
-  const bias = weight('mask/bias');
+  const maskOf = plainConv(weight, 'mask');
   return (x) => {
     const [batch, height, width, channels] = x.shape;
-    const scores = add(conv2d(x, reshape(kernel, [1, 1, channels, 1]), 1, 'same'), bias);
-    const mask = softmax(reshape(scores, [batch, height * width]));
+    const mask = softmax(reshape(maskOf(x), [batch, height * width]));
     const rows = reshape(x, [batch, height * width, channels]);
     const context = matMul<Tensor3D>(rows, reshape(mask, [batch, height * width, 1]), true); // [N, C, 1]
     return reshape(context, [batch, channels]);
@@ -48,13 +45,9 @@ const entries: BenchEntry[] = [
     layer: () => globalContext(),
     baseline: (weight) => {
       const contextOf = plainContext(weight);
-      const [reduce, reduceBias] = [weight<Tensor2D>('add/reduce/kernel'), weight<Tensor1D>('add/reduce/bias')];
+      const [reduce, expand] = [plainDense(weight, 'add/reduce'), plainDense(weight, 'add/expand')];
       const [gamma, beta] = [weight('add/norm/gamma'), weight('add/norm/beta')];
-      const [expand, expandBias] = [weight<Tensor2D>('add/expand/kernel'), weight<Tensor1D>('add/expand/bias')];
-      return (x) => {
-        const hidden = relu(plainLayerNorm(add(matMul(contextOf(x), reduce), reduceBias), gamma, beta));
-        return addToAll(x, add(matMul(hidden, expand), expandBias));
-      };
+      return (x) => addToAll(x, expand(relu(plainLayerNorm(reduce(contextOf(x)), gamma, beta))));
     },
     slot: 'branch',
     hostLayer: () => globalContext({ reduction: 4 }),

@@ -1,9 +1,9 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainBatchNorm, plainConv, plainConvNorm, plainDense, type PlainLayer } from '@saccade/bench/plain';
 import { globalSecondOrderBottleneck, globalSecondOrderPooling, positionSecondOrderPooling } from '@saccade/gsop';
 import {
   add,
   avgPool,
-  batchNorm,
   conv2d,
   depthwiseConv2d,
   div,
@@ -17,41 +17,30 @@ import {
   sum,
   tensor3d,
   transpose,
-  type Tensor,
-  type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 
-function plainNorm(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const [movingMean, movingVariance] = [weight<Tensor1D>(`${name}/movingMean`), weight<Tensor1D>(`${name}/movingVariance`)];
-  const [beta, gamma] = [weight<Tensor1D>(`${name}/beta`), weight<Tensor1D>(`${name}/gamma`)];
-  return (x) => batchNorm(x, movingMean, movingVariance, beta, gamma, 1e-5);
-}
-
-function plainConvNorm(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  const norm = plainNorm(weight, `${name}/norm`);
-  return (x) => norm(conv2d(x, kernel, 1, 'same'));
-}
-
 /** From a covariance matrix: its batch norm and the row-wise convolution, whose channels are the rows. */
 function plainRows(weight: WeightReader, prefix: string): (covariance: Tensor3D) => Tensor2D {
-  const norm = plainNorm(weight, `${prefix}rowNorm`);
+  const norm = plainBatchNorm(weight, `${prefix}rowNorm`);
   const [kernel, bias] = [weight<Tensor4D>(`${prefix}rowConv/kernel`), weight(`${prefix}rowConv/bias`)];
   return (covariance) => {
     const [images, size] = covariance.shape;
-    const rows = norm(reshape(transpose(covariance, [0, 2, 1]), [images, size, 1, size]));
+    const rows: Tensor4D = norm(reshape(transpose(covariance, [0, 2, 1]), [images, size, 1, size]));
     return reshape(add(depthwiseConv2d(rows, kernel, 1, 'valid'), bias), [images, -1]);
   };
 }
 
 /** The official `Bottleneck.chan_att`, and the product with its input. */
-function plainChannelPooling(weight: WeightReader, prefix = ''): (x: Tensor4D) => Tensor4D {
+function plainChannelPooling(weight: WeightReader, prefix = ''): PlainLayer {
   const [reduce, reduceBias] = [weight<Tensor4D>(`${prefix}reduce/kernel`), weight(`${prefix}reduce/bias`)];
-  const [expand, expandBias] = [weight<Tensor2D>(`${prefix}expand/kernel`), weight(`${prefix}expand/bias`)];
-  const [reduceNorm, rowsOf] = [plainNorm(weight, `${prefix}reduceNorm`), plainRows(weight, prefix)];
+  const [reduceNorm, rowsOf, expand] = [
+    plainBatchNorm(weight, `${prefix}reduceNorm`),
+    plainRows(weight, prefix),
+    plainDense(weight, `${prefix}expand`),
+  ];
   return (x) => {
     const [images, , , channels] = x.shape;
     const stride = channels > 256 ? 1 : 2;
@@ -60,7 +49,7 @@ function plainChannelPooling(weight: WeightReader, prefix = ''): (x: Tensor4D) =
     const features: Tensor3D = reshape(z, [images, height * width, d]);
     const deviations = sub<Tensor3D>(features, mean(features, 1, true));
     const covariance: Tensor3D = div(matMul(deviations, deviations, true), height * width);
-    const gate = sigmoid<Tensor>(add(matMul(rowsOf(covariance), expand), expandBias));
+    const gate = sigmoid(expand(rowsOf(covariance)));
     return mul(x, reshape(gate, [images, 1, 1, channels]));
   };
 }
@@ -69,20 +58,18 @@ const SIDE = 8;
 const POSITIONS = SIDE * SIDE;
 
 /** The official `Bottleneck.pos_att`, and the rectified product with its input. */
-function plainPositionPooling(weight: WeightReader): (x: Tensor4D) => Tensor4D {
-  const kernel = weight<Tensor2D>('reduce/kernel');
-  const [reduce, reduceBias]: [Tensor4D, Tensor] = [reshape(kernel, [1, 1, ...kernel.shape]), weight('reduce/bias')];
-  const [expand, expandBias] = [weight<Tensor2D>('expand/kernel'), weight('expand/bias')];
-  const [reduceNorm, rowsOf] = [plainNorm(weight, 'reduceNorm'), plainRows(weight, '')];
+function plainPositionPooling(weight: WeightReader): PlainLayer {
+  const [reduce, reduceNorm] = [plainConv(weight, 'reduce'), plainBatchNorm(weight, 'reduceNorm')];
+  const [rowsOf, expand] = [plainRows(weight, ''), plainDense(weight, 'expand')];
   return (x) => {
     const [images, height, width] = x.shape;
-    const z = reduceNorm(add(conv2d(relu(x), reduce, 1, 'same'), reduceBias));
+    const z = reduceNorm(reduce(relu(x)));
     const features: Tensor3D = reshape(plainAdaptiveAvgPool(z, [SIDE, SIDE]), [images, POSITIONS, -1]);
     // The code's product with (I − 11ᵀ/64)/64 between the two.
     const sums = sum<Tensor3D>(features, 2, true);
     const products = matMul(features, features, false, true);
     const covariance: Tensor3D = sub(div(products, POSITIONS), div(matMul(sums, sums, false, true), POSITIONS ** 2));
-    const gate = sigmoid<Tensor>(add(matMul(relu(rowsOf(covariance)), expand), expandBias));
+    const gate = sigmoid(expand(relu(rowsOf(covariance))));
     return relu(mul(x, plainAdaptiveAvgPool(reshape(gate, [images, SIDE, SIDE, 1]), [height, width])));
   };
 }

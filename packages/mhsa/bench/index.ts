@@ -1,10 +1,10 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainConv } from '@saccade/bench/plain';
 import { multiHeadSelfAttention2D, type MultiHeadSelfAttention2D } from '@saccade/mhsa';
 import {
   add,
   broadcastTo,
   concat,
-  conv2d,
   cos,
   div,
   matMul,
@@ -17,8 +17,6 @@ import {
   stack,
   transpose,
   type Tensor,
-  type Tensor1D,
-  type Tensor2D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 
@@ -40,12 +38,7 @@ const entries: BenchEntry[] = [
     layer: () => multiHeadSelfAttention2D(),
     baseline: (weight, layer) => {
       const { heads } = (layer as MultiHeadSelfAttention2D).options;
-      const project = (name: string) => {
-        const kernel = weight<Tensor2D>(`${name}/kernel`);
-        const bias = weight<Tensor1D>(`${name}/bias`);
-        return (x: Tensor4D): Tensor4D => add(conv2d(x, reshape(kernel, [1, 1, ...kernel.shape]), 1, 'same'), bias);
-      };
-      const [query, key, value, out] = [project('query'), project('key'), project('value'), project('out')];
+      const [query, key, value, out] = ['query', 'key', 'value', 'out'].map((name) => plainConv(weight, name));
       return (x) => {
         const [batch, height, width, channels] = x.shape;
         const depth = channels / heads;

@@ -1,37 +1,19 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainConv, plainConvNorm, type PlainConvOptions, type PlainLayer } from '@saccade/bench/plain';
 import { aspObjectContext, baseObjectContext, pyramidObjectContext } from '@saccade/ocnet';
-import { add, batchNorm, concat, conv2d, image, leakyRelu, matMul, maxPool, mul, reshape, slice, softmax } from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { concat, image, leakyRelu, matMul, maxPool, mul, reshape, slice, softmax } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 
-type Step = (x: Tensor4D) => Tensor4D;
-
-function plainConv1x1(weight: WeightReader, name: string, useBias = true): Step {
-  const kernel = weight<Tensor2D>(`${name}/kernel`);
-  const filter: Tensor4D = reshape(kernel, [1, 1, kernel.shape[0], kernel.shape[1]]);
-  if (!useBias) return (x) => conv2d(x, filter, 1, 'same');
-  const bias = weight(`${name}/bias`);
-  return (x) => add(conv2d(x, filter, 1, 'same'), bias);
-}
-
-/** An activated batch norm, after a convolution. */
-function plainActivated(weight: WeightReader, name: string, conv: Step): Step {
-  const [mean, variance, beta, gamma] = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/norm/${part}`));
-  return (x) => leakyRelu(batchNorm<Tensor4D['rankType']>(conv(x), mean, variance, beta, gamma, 1e-5), 0.01);
-}
-
-function plainActivated1x1(weight: WeightReader, name: string, useBias = true): Step {
-  return plainActivated(weight, name, plainConv1x1(weight, `${name}/conv`, useBias));
-}
-
-function plainActivated3x3(weight: WeightReader, name: string, dilation: number): Step {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  return plainActivated(weight, name, (x) => conv2d(x, kernel, 1, 'same', 'NHWC', dilation));
+/** A convolution, its batch norm and the activation. */
+function plainActivated(weight: WeightReader, name: string, options?: PlainConvOptions): PlainLayer {
+  const convNorm = plainConvNorm(weight, name, options);
+  return (x) => leakyRelu(convNorm(x), 0.01);
 }
 
 /** The self-attention block, in each cell of a grid. */
-function plainAttention(weight: WeightReader, name: string, grid = 1): Step {
-  const key = plainActivated1x1(weight, `${name}/key`);
-  const [value, output] = ['value', 'output'].map((part) => plainConv1x1(weight, `${name}/${part}`));
+function plainAttention(weight: WeightReader, name: string, grid = 1): PlainLayer {
+  const key = plainActivated(weight, `${name}/key`, { useBias: true });
+  const [value, output] = ['value', 'output'].map((part) => plainConv(weight, `${name}/${part}`));
   return (x) => {
     const [batch, height, width] = x.shape;
     const [k, v] = [key(x), value(x)];
@@ -76,7 +58,7 @@ const entries: BenchEntry[] = [
     layer: () => baseObjectContext(),
     baseline: (weight) => {
       const stage = plainAttention(weight, 'stage0');
-      const fuse = plainActivated1x1(weight, 'fuse');
+      const fuse = plainActivated(weight, 'fuse', { useBias: true });
       return (x) => fuse(concat([stage(x), x], 3));
     },
     shapes: SHAPES,
@@ -88,7 +70,7 @@ const entries: BenchEntry[] = [
     layer: () => pyramidObjectContext(),
     baseline: (weight) => {
       const stages = [1, 2, 3, 6].map((grid, i) => plainAttention(weight, `stage${i}`, grid));
-      const [widen, fuse] = ['widen', 'fuse'].map((name) => plainActivated1x1(weight, name));
+      const [widen, fuse] = ['widen', 'fuse'].map((name) => plainActivated(weight, name, { useBias: true }));
       return (x) => fuse(concat([widen(x), ...stages.map((stage) => stage(x))], 3));
     },
     shapes: SHAPES,
@@ -100,16 +82,11 @@ const entries: BenchEntry[] = [
     block: 'ASPObjectContext',
     layer: () => aspObjectContext(),
     baseline: (weight) => {
-      const reduceBias = weight('reduce/conv/bias');
-      const reduceKernel = weight<Tensor4D>('reduce/conv/kernel');
-      const reduce = plainActivated(weight, 'reduce', (x): Tensor4D => add(conv2d(x, reduceKernel, 1, 'same'), reduceBias));
+      const reduce = plainActivated(weight, 'reduce', { useBias: true });
       const stage = plainAttention(weight, 'context/stage0');
-      const context = plainActivated1x1(weight, 'context/fuse');
-      const branches = [
-        plainActivated1x1(weight, 'branch0', false),
-        ...[12, 24, 36].map((dilation, i) => plainActivated3x3(weight, `branch${i + 1}`, dilation)),
-      ];
-      const fuse = plainActivated1x1(weight, 'fuse', false);
+      const context = plainActivated(weight, 'context/fuse', { useBias: true });
+      const branches = [1, 12, 24, 36].map((dilation, i) => plainActivated(weight, `branch${i}`, { dilation })); // the first is 1×1
+      const fuse = plainActivated(weight, 'fuse');
       return (x): Tensor => {
         const small = stage(maxPool(reduce(x), 2, 2, 'valid'));
         const large = image.resizeBilinear(small, [x.shape[1], x.shape[2]], true);

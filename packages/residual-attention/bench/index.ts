@@ -1,19 +1,7 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainBatchNorm, plainConv } from '@saccade/bench/plain';
 import { residualAttentionModule } from '@saccade/residual-attention';
-import {
-  add,
-  batchNorm,
-  conv2d,
-  image,
-  maxPool,
-  mul,
-  relu,
-  reshape,
-  sigmoid,
-  type Tensor1D,
-  type Tensor2D,
-  type Tensor4D,
-} from '@tensorflow/tfjs-core';
+import { add, image, maxPool, mul, relu, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
 
 // The paper's stages: 56×56 maps of 256 channels, 28×28 of 512, 14×14 of 1024.
 const depthFor = (channels: number) => (channels <= 256 ? 3 : channels <= 512 ? 2 : 1);
@@ -24,31 +12,22 @@ const entries: BenchEntry[] = [
     layer: (channels) => residualAttentionModule({ depth: depthFor(channels) }),
     baseline: (weight, layer) => {
       const { depth } = layer.getConfig() as { depth: number };
-      const conv1x1 = (name: string) => {
-        const kernel = weight<Tensor2D>(`${name}/kernel`);
-        const filter: Tensor4D = reshape(kernel, [1, 1, ...kernel.shape]);
-        return (x: Tensor4D) => conv2d(x, filter, 1, 'same');
-      };
-      const conv3x3 = (name: string) => {
-        const filter = weight<Tensor4D>(`${name}/kernel`);
-        return (x: Tensor4D) => conv2d(x, filter, 1, 'same');
-      };
+      const conv = (name: string) => plainConv(weight, name, { useBias: false });
       const normRelu = (name: string) => {
-        const [mean, variance] = [weight<Tensor1D>(`${name}/movingMean`), weight<Tensor1D>(`${name}/movingVariance`)];
-        const [beta, gamma] = [weight<Tensor1D>(`${name}/beta`), weight<Tensor1D>(`${name}/gamma`)];
-        return (x: Tensor4D) => relu(batchNorm(x, mean, variance, beta, gamma, 1e-5));
+        const norm = plainBatchNorm(weight, name);
+        return (x: Tensor4D) => relu(norm(x));
       };
       const unit = (name: string) => {
         const [norm1, norm2, norm3] = [normRelu(`${name}/norm1`), normRelu(`${name}/norm2`), normRelu(`${name}/norm3`)];
-        const [reduce, conv, expand] = [conv1x1(`${name}/reduce`), conv3x3(`${name}/conv`), conv1x1(`${name}/expand`)];
-        return (x: Tensor4D) => add<Tensor4D>(expand(norm3(conv(norm2(reduce(norm1(x)))))), x);
+        const [reduce, conv3x3, expand] = [conv(`${name}/reduce`), conv(`${name}/conv`), conv(`${name}/expand`)];
+        return (x: Tensor4D) => add<Tensor4D>(expand(norm3(conv3x3(norm2(reduce(norm1(x)))))), x);
       };
       const [first, trunk0, trunk1, last] = [unit('first'), unit('trunk0'), unit('trunk1'), unit('last')];
       const levels = Array.from({ length: depth }, (_, i) => {
         const name = `hourglass/${'inner/'.repeat(i)}`;
         return { down: unit(`${name}down`), up: unit(`${name}up`), skip: i + 1 < depth ? unit(`${name}skip`) : null };
       });
-      const [norm1, conv1, norm2, conv2] = [normRelu('norm1'), conv1x1('conv1'), normRelu('norm2'), conv1x1('conv2')];
+      const [norm1, conv1, norm2, conv2] = [normRelu('norm1'), conv('conv1'), normRelu('norm2'), conv('conv2')];
       const pool = (x: Tensor4D) => maxPool(x, 3, 2, 'same'); // of an even size, what Caffe does
       const resize = (x: Tensor4D, like: Tensor4D) => image.resizeBilinear(x, [like.shape[1], like.shape[2]], true);
 

@@ -1,4 +1,5 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainConv } from '@saccade/bench/plain';
 import { selfAttention2D } from '@saccade/sagan';
 import {
   add,
@@ -31,14 +32,9 @@ const entries: BenchEntry[] = [
     baseline: (weight, layer) => {
       const official = layer.getConfig()['form'] === 'tensorflow';
       const conv = (name: string) => {
-        const kernel = weight<Tensor2D>(`${name}/kernel`);
-        const convolve = (x: Tensor4D, w: Tensor2D): Tensor4D => conv2d(x, reshape(w, [1, 1, ...w.shape]), 1, 'same');
-        if (official) {
-          const u = weight<Tensor2D>(`${name}/u`);
-          return (x: Tensor4D): Tensor4D => convolve(x, spectralNormed(kernel, u));
-        }
-        const bias = weight(`${name}/bias`);
-        return (x: Tensor4D): Tensor4D => add(convolve(x, kernel), bias);
+        if (!official) return plainConv(weight, name);
+        const [kernel, u] = [weight<Tensor2D>(`${name}/kernel`), weight<Tensor2D>(`${name}/u`)];
+        return (x: Tensor4D): Tensor4D => conv2d(x, reshape(spectralNormed(kernel, u), [1, 1, ...kernel.shape]), 1, 'same');
       };
       const [query, key, value, gamma] = [conv('query'), conv('key'), conv('value'), weight('gamma')];
       const out = official ? conv('out') : (x: Tensor4D) => x;

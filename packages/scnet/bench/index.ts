@@ -1,15 +1,9 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { selfCalibratedBottleneck, selfCalibratedConv } from '@saccade/scnet';
-import { add, avgPool, batchNorm, concat, conv2d, image, mul, relu, sigmoid, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, avgPool, concat, image, mul, relu, sigmoid } from '@tensorflow/tfjs-core';
 
-/** A convolution and its batch norm. */
-function plainConvNorm(weight: WeightReader, name: string): (x: Tensor4D) => Tensor4D {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  const [mean, variance, beta, gamma] = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/norm/${part}`));
-  return (x) => batchNorm<Tensor4D['rankType']>(conv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5);
-}
-
-function plainSelfCalibratedConv(weight: WeightReader, prefix = ''): (x: Tensor4D) => Tensor4D {
+function plainSelfCalibratedConv(weight: WeightReader, prefix = ''): PlainLayer {
   const [k2, k3, k4] = ['k2', 'k3', 'k4'].map((name) => plainConvNorm(weight, prefix + name));
   return (x) => {
     const pooled = k2(avgPool(x, 4, 4, 'valid'));

@@ -1,18 +1,18 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainDense } from '@saccade/bench/plain';
 import { squeezeExcite } from '@saccade/se';
-import { add, matMul, mean, mul, relu, reshape, sigmoid, type Tensor2D } from '@tensorflow/tfjs-core';
+import { mean, mul, relu, reshape, sigmoid, type Tensor2D } from '@tensorflow/tfjs-core';
 
 const entries: BenchEntry[] = [
   {
     block: 'SqueezeExcite',
     layer: () => squeezeExcite(),
     baseline: (weight) => {
-      const [reduce, reduceBias] = [weight<Tensor2D>('reduce/kernel'), weight('reduce/bias')];
-      const [expand, expandBias] = [weight<Tensor2D>('expand/kernel'), weight('expand/bias')];
+      const [reduce, expand] = [plainDense(weight, 'reduce'), plainDense(weight, 'expand')];
       return (x) => {
         const s = mean<Tensor2D>(x, [1, 2]);
-        const z = relu(add<Tensor2D>(matMul(s, reduce), reduceBias));
-        const e = sigmoid(add(matMul(z, expand), expandBias));
+        const z = relu(reduce(s));
+        const e = sigmoid(expand(z));
         return mul(x, reshape(e, [x.shape[0], 1, 1, x.shape[3]]));
       };
     },

@@ -1,4 +1,5 @@
 import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
+import { plainBatchNorm, plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { seaFormerBlock, squeezeAxialAttention } from '@saccade/sea';
 import {
   add,
@@ -20,37 +21,15 @@ import type { Tensor, Tensor1D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core
 
 const [HEADS, KEYS, VALUES] = [8, 8 * 16, 8 * 32];
 
-type Layer = (x: Tensor4D) => Tensor4D;
-
-function plainNorm(weight: WeightReader, name: string): Tensor1D[] {
-  return ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => weight<Tensor1D>(`${name}/norm/${part}`));
-}
-
-function convNorm(kernel: Tensor4D, [mean, variance, beta, gamma]: Tensor1D[]): Layer {
-  return (x) => batchNorm<Tensor4D['rankType']>(conv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5);
-}
-
-function plainConvNorm(weight: WeightReader, name: string): Layer {
-  return convNorm(weight<Tensor4D>(`${name}/conv/kernel`), plainNorm(weight, name));
-}
-
 /** Those of queries, keys and values, which the authors' module has one by one. */
-function plainProjections(weight: WeightReader, name: string): Layer[] {
+function plainProjections(weight: WeightReader, name: string): PlainLayer[] {
   const widths = [KEYS, KEYS, VALUES];
   const kernels: Tensor4D[] = split(weight<Tensor4D>(`${name}/conv/kernel`), widths, 3);
-  const norms = plainNorm(weight, name).map((values) => split<Tensor1D>(values, widths));
-  return kernels.map((kernel, i) =>
-    convNorm(
-      kernel,
-      norms.map((parts) => parts[i]),
-    ),
-  );
-}
-
-function plainDepthwiseNorm(weight: WeightReader, name: string): Layer {
-  const kernel = weight<Tensor4D>(`${name}/conv/kernel`);
-  const [mean, variance, beta, gamma] = plainNorm(weight, name);
-  return (x) => batchNorm<Tensor4D['rankType']>(depthwiseConv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5);
+  const parts = ['movingMean', 'movingVariance', 'beta', 'gamma'].map((part) => split<Tensor1D>(weight<Tensor1D>(`${name}/norm/${part}`), widths));
+  return kernels.map((kernel, i) => {
+    const [mean, variance, beta, gamma] = parts.map((values) => values[i]);
+    return (x) => batchNorm<Tensor4D['rankType']>(conv2d(x, kernel, 1, 'same'), mean, variance, beta, gamma, 1e-5);
+  });
 }
 
 function plainAxis(weight: WeightReader, name: string): (q: Tensor3D, k: Tensor3D, v: Tensor3D) => Tensor4D {
@@ -68,14 +47,14 @@ function plainAxis(weight: WeightReader, name: string): (q: Tensor3D, k: Tensor3
   };
 }
 
-function plainAttention(weight: WeightReader, prefix = ''): Layer {
+function plainAttention(weight: WeightReader, prefix = ''): PlainLayer {
   const projections = plainProjections(weight, `${prefix}project`);
-  const enhance = plainDepthwiseNorm(weight, `${prefix}enhance`);
+  const [enhance, enhanceNorm] = [weight<Tensor4D>(`${prefix}enhance/conv/kernel`), plainBatchNorm(weight, `${prefix}enhance/norm`)];
   const [restore, fuse] = ['restore', 'fuse'].map((name) => plainConvNorm(weight, prefix + name));
   const [rowAttention, columnAttention] = ['row', 'column'].map((name) => plainAxis(weight, prefix + name));
   return (x) => {
     const [q, k, v] = projections.map((project) => project(x));
-    const details = restore(relu6(enhance(concat([q, k, v], 3))));
+    const details = restore(relu6(enhanceNorm(depthwiseConv2d(concat([q, k, v], 3), enhance, 1, 'same'))));
     const row = rowAttention(mean(q, 2), mean(k, 2), mean(v, 2));
     const column = transpose(columnAttention(mean(q, 1), mean(k, 1), mean(v, 1)), [0, 2, 1, 3]);
     const gate = mul(relu6(add(fuse(relu6(add(v, add(row, column)))), 3)), 1 / 6);

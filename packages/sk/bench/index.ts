@@ -1,8 +1,8 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainBatchNorm } from '@saccade/bench/plain';
 import { selectiveKernel } from '@saccade/sk';
 import {
   addN,
-  batchNorm,
   concat,
   conv2d,
   matMul,
@@ -14,8 +14,6 @@ import {
   split,
   transpose,
   unstack,
-  type Tensor,
-  type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -28,16 +26,11 @@ const entries: BenchEntry[] = [
     block: 'SelectiveKernel',
     layer: () => selectiveKernel({ groups: GROUPS }),
     baseline: (weight) => {
-      const norm = (name: string) => {
-        const [gamma, beta] = [weight<Tensor1D>(`${name}/gamma`), weight<Tensor1D>(`${name}/beta`)];
-        const [movingMean, movingVariance] = [weight<Tensor1D>(`${name}/movingMean`), weight<Tensor1D>(`${name}/movingVariance`)];
-        return <T extends Tensor>(x: T) => batchNorm(x as Tensor4D, movingMean, movingVariance, beta, gamma, 1e-5) as Tensor as T;
-      };
       const branches = [0, 1].map((i) => ({
         kernels: split<Tensor4D>(weight<Tensor4D>(`branch${i}/conv/kernel`), GROUPS, 3),
-        norm: norm(`branch${i}/norm`),
+        norm: plainBatchNorm(weight, `branch${i}/norm`),
       }));
-      const [reduce, normReduced, select] = [weight<Tensor2D>('reduce/kernel'), norm('norm'), weight<Tensor2D>('select/kernel')];
+      const [reduce, normReduced, select] = [weight<Tensor2D>('reduce/kernel'), plainBatchNorm(weight, 'norm'), weight<Tensor2D>('select/kernel')];
       return (x) => {
         const groups = split<Tensor4D>(x, GROUPS, 3);
         const u = branches.map(({ kernels, norm }, i) => {

@@ -1,6 +1,7 @@
 import type { BenchEntry } from '@saccade/bench/entry';
+import { plainConvNorm } from '@saccade/bench/plain';
 import { tripletAttention } from '@saccade/triplet';
-import { add, batchNorm, concat, conv2d, max, mean, mul, sigmoid, transpose, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, concat, max, mean, mul, sigmoid, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
 
 const entries: BenchEntry[] = [
   {
@@ -8,16 +9,10 @@ const entries: BenchEntry[] = [
     layer: () => tripletAttention(),
     baseline: (weight) => {
       const attentionGate = (branch: string) => {
-        const [kernel, gamma, beta] = [
-          weight<Tensor4D>(`${branch}/conv/kernel`),
-          weight<Tensor1D>(`${branch}/norm/gamma`),
-          weight<Tensor1D>(`${branch}/norm/beta`),
-        ];
-        const [movingMean, movingVariance] = [weight<Tensor1D>(`${branch}/norm/movingMean`), weight<Tensor1D>(`${branch}/norm/movingVariance`)];
+        const convNorm = plainConvNorm(weight, branch);
         return (x: Tensor4D) => {
           const pooled = concat([max<Tensor4D>(x, 3, true), mean<Tensor4D>(x, 3, true)], 3);
-          const z = batchNorm(conv2d(pooled, kernel, 1, 'same'), movingMean, movingVariance, beta, gamma, 1e-5);
-          return mul<Tensor4D>(x, sigmoid(z));
+          return mul<Tensor4D>(x, sigmoid(convNorm(pooled)));
         };
       };
       const [cw, hc, hw] = ['width', 'height', 'spatial'].map(attentionGate);

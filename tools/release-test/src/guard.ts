@@ -50,7 +50,7 @@ async function changesUndescribed(root: string, since: string): Promise<string[]
   const named = new Set((await readChangesets(root, since)).flatMap(({ releases }) => releases.map(({ name }) => name)));
   return changed
     .filter(({ packageJson }) => !packageJson.private && !named.has(packageJson.name))
-    .filter(({ relativeDir, packageJson }) => versionAt(root, base, relativeDir) === packageJson.version)
+    .filter(({ dir, packageJson }) => versionAt(root, base, path.relative(root, dir)) === packageJson.version)
     .map(({ packageJson: { name } }) =>
       [
         `${name} changed since ${since}, but no changeset of this branch names it, so its users would never receive the change.`,

@@ -11,6 +11,8 @@ const BLOCK = '@saccade/se';
 // Of all that runs here nothing reaches a registry: npm is offline, and the one it is told of is a port on this machine where nobody listens.
 vi.stubEnv('npm_config_offline', 'true');
 vi.stubEnv('npm_config_registry', 'http://127.0.0.1:9/');
+// Under "npm -s" npm would say nothing of what it refuses.
+vi.stubEnv('npm_config_loglevel', 'error');
 
 describe('a release', () => {
   test.each(['patch', 'minor'] as const)('of one block: a %s releases this block and nothing else', (bump) => {

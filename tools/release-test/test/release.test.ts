@@ -52,7 +52,7 @@ describe('a release', () => {
     copy.describe({ [BLOCK]: 'minor' }, 'A better block');
     changeset(copy.root, 'version', '--snapshot', 'try');
     expect(releases(copy, before)).toEqual({ [BLOCK]: expect.stringMatching(/^0\.0\.0-try-\d{14}$/) });
-    expect(runModule(install(copy.pack(BLOCK), copy.pack(CORE)), forward(BLOCK))).toBe('1,2,2,4');
+    expect(runModule(install(...copy.pack(BLOCK, CORE)), forward(BLOCK))).toBe('1,2,2,4');
   });
 });
 
@@ -118,28 +118,26 @@ describe('a change asks for a changeset', () => {
 
 test('installed: an old block with a new core, a new block with an old core, and none with a core before its range', () => {
   const copy = new RepositoryCopy({ builds: true });
-  const oldCore = copy.pack(CORE);
-  const oldBlock = copy.pack(BLOCK);
+  const [oldBlock, oldCore] = copy.pack(BLOCK, CORE) as [string, string];
 
   copy.append('packages/core/dist/index.js', "\nexport const added = 'in a minor';\n");
   copy.describe({ [CORE]: 'minor' }, 'A new part');
   copy.version();
-  const newCore = copy.pack(CORE);
+  const [newCore] = copy.pack(CORE) as [string];
 
   const { dependencies } = copy.manifest(BLOCK);
   copy.append('packages/se/README.md', '\nA better explanation.\n');
   copy.append('packages/se/dist/torch.js', '\nexport const better = true;\n');
   copy.describe({ [BLOCK]: 'patch' }, 'A better adapter and README');
   copy.version();
-  const newBlock = copy.pack(BLOCK);
+  const [newBlock] = copy.pack(BLOCK) as [string];
   expect(copy.manifest(BLOCK).dependencies).toEqual(dependencies);
 
   copy.append('packages/core/dist/index.js', "\nexport const addedLater = 'in the next minor';\n");
   copy.append('packages/se/dist/index.js', `\nexport { addedLater } from '${CORE}';\n`);
   copy.describe({ [CORE]: 'minor', [BLOCK]: 'minor' }, 'A block that needs the next core');
   copy.version();
-  const nextCore = copy.pack(CORE);
-  const nextBlock = copy.pack(BLOCK);
+  const [nextBlock, nextCore] = copy.pack(BLOCK, CORE) as [string, string];
 
   const oldWithNew = install(oldBlock, newCore);
   const newWithOld = install(newBlock, oldCore);

@@ -7,13 +7,13 @@ import { changeset, npm } from '../src/version.ts';
 
 const repository = path.resolve(import.meta.dirname, '../../..');
 
+const { workspaces } = JSON.parse(readFileSync(path.join(repository, 'package.json'), 'utf8')) as { workspaces: string[] };
 /** What changesets and npm read of the repository. */
 const FILES = [
   'package.json',
   'package-lock.json',
   '.changeset/config.json',
-  '{packages,apps,tools}/*/package.json',
-  'docs/package.json',
+  ...workspaces.map((folder) => `${folder}/package.json`),
   'packages/*/{README,CHANGELOG}.md',
 ];
 /** What it takes to install core and one block. */
@@ -94,14 +94,14 @@ export class RepositoryCopy {
     this.commit();
   }
 
-  /** The tarball of a package as it stands, by the command of the release workflow. The plan in place of the registry's answer: nothing is asked for. */
-  pack(name: string): string {
-    const { version } = this.manifest(name);
+  /** The tarballs of packages as they stand, by the command of the release workflow. A plan takes the place of the registry's answer: nothing is asked. */
+  pack(...names: string[]): string[] {
+    const releases = names.map((name) => ({ kind: 'publish', name, version: this.manifest(name).version, access: 'public', tag: 'latest' }));
     const folder = temporaryFolder();
     const plan = path.join(folder, 'plan.json');
-    writeFileSync(plan, JSON.stringify({ version: 1, plan: [[{ kind: 'publish', name, version, access: 'public', tag: 'latest' }]] }));
+    writeFileSync(plan, JSON.stringify({ version: 1, plan: [releases] }));
     changeset(this.root, 'pack', '--from-publish-plan', plan, '--out-dir', folder);
-    return path.join(folder, 'packages', `${name.slice(1).replace('/', '-')}-${version}.tgz`);
+    return releases.map(({ name, version }) => path.join(folder, 'packages', `${name.slice(1).replace('/', '-')}-${version}.tgz`));
   }
 
   private git(...args: string[]): string {
@@ -126,7 +126,8 @@ export function runModule(project: string, source: string): string {
 }
 
 function temporaryFolder(): string {
-  const folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'saccade-release-')));
+  // As git names it: on Windows a temporary folder's name may be a short one.
+  const folder = realpathSync.native(mkdtempSync(path.join(os.tmpdir(), 'saccade-release-')));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

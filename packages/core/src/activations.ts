@@ -45,7 +45,7 @@ export function tanh<T extends Tensor>(x: T): T {
 const SLOPE = 0.01;
 
 /** x where it is positive, 0.01·x elsewhere. */
-export function leakyRelu<T extends Tensor>(x: T): T {
+function leakyRelu<T extends Tensor>(x: T): T {
   return differentiable(
     [x],
     // XNNPACK has a ReLU; wasm's leaky one is a scalar loop that takes 5 times as long as all of this.

@@ -3,7 +3,8 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
-const folder = path.resolve(import.meta.dirname, '../../../.github/workflows');
+const repository = path.resolve(import.meta.dirname, '../../..');
+const folder = path.join(repository, '.github/workflows');
 const files = globSync('*.yml', { cwd: folder });
 
 interface Job {
@@ -57,4 +58,13 @@ test('CI runs the check on Linux, macOS and Windows, on Node 22 and 24', () => {
   const { strategy, steps } = jobs['check'];
   expect(strategy!.matrix).toEqual({ os: ['ubuntu-latest', 'macos-latest', 'windows-latest'], node: [22, 24] });
   expect(steps.at(-1)!.run).toBe('npm run check');
+});
+
+test('only the release workflow publishes: no script of a package.json does', () => {
+  const manifests = globSync(['package.json', '{packages,apps,tools}/*/package.json'], { cwd: repository });
+  expect(manifests.length).toBeGreaterThan(10);
+  for (const file of manifests) {
+    const { scripts = {} } = JSON.parse(readFileSync(path.join(repository, file), 'utf8')) as { scripts?: Record<string, string> };
+    expect(Object.values(scripts).join('\n'), file).not.toMatch(/\bpublish\b/);
+  }
 });

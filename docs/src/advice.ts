@@ -86,7 +86,7 @@ export const groups: readonly Group[] = [
   {
     title: 'Which channels and where',
     intro:
-      'Gates that also differ from position to position. Every position is still judged from pooled values or its own neighbourhood, so that the work grows with P alone.',
+      'Gates that also differ from position to position. Every position is still judged from pooled values or its own neighbourhood, so that the work grows with P, and not with its square.',
     layers: {
       CBAM: {
         attendsTo: 'channels, then positions',

@@ -22,7 +22,7 @@ const MARKDOWN: PluginOptions = {
   parametersFormat: 'table',
   interfacePropertiesFormat: 'table',
   typeAliasPropertiesFormat: 'table',
-  pageTitleTemplates: { index: 'API', module: ({ kind, name }) => (kind === 'Module' ? name : `${kind} ${name}`) },
+  pageTitleTemplates: { index: 'API', module: ({ kind, name }) => (kind === 'Module' ? `API of ${name}` : `${kind} ${name}`) },
 };
 
 /** The API reference: one page for each entry of each package, read from the types in its sources. */
@@ -104,8 +104,9 @@ export class Api {
 function nameModules(project: ProjectReflection, packages: readonly Package[]): void {
   const names = new Map(packages.flatMap(({ entries }) => entries.map(({ specifier, source }) => [source, specifier])));
   for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
-    const source = project.files.getReflectionPath(module) ?? module.sources?.[0]?.fullFileName;
-    module.name = names.get(source ?? '') ?? module.name;
+    const name = names.get(project.files.getReflectionPath(module) ?? '');
+    if (!name) throw new Error(`No package says in its exports that it has the entry ${module.name}.`);
+    module.name = name;
   }
 }
 

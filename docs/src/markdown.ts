@@ -17,9 +17,9 @@ export function whole(value: number): string {
 /** A count in three digits, with a unit: 9,830,400 is 9.83 M. */
 export function short(value: number): string {
   const units: [number, string][] = [
-    [1e9, ' G'],
-    [1e6, ' M'],
-    [1e3, ' k'],
+    [1e9, '\u00A0G'],
+    [1e6, '\u00A0M'],
+    [1e3, '\u00A0k'],
   ];
   const [size, unit] = units.find(([size]) => value >= size) ?? [1, ''];
   return Number((value / size).toPrecision(3)).toString() + unit;

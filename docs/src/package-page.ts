@@ -27,7 +27,7 @@ export function packagePage(of: Package, layers: readonly Layer[], api: Api): st
 function section(of: Package, layer: Layer, api: Api): string {
   const link = `[\`${layer.name}\`](${apiPage(of, `@saccade/${of.name}`)}#${layer.name.toLowerCase()})`;
   const { options } = layer;
-  const parts = [`### Options and cost of ${layer.name}`, layer.provenance];
+  const parts = [`### ${layer.name}`, layer.provenance];
   if (!options) return [...parts, `It wraps a layer: ${link} says how.`].join('\n\n');
   const rows = Object.entries(options).map(([name, option]) => [
     `\`${name}\``,

@@ -17,20 +17,23 @@ export function decisionTables(layers: readonly Layer[]): string {
         .map((layer) => {
           const { attendsTo, work, when } = advised[layer.name];
           const { params, macs } = costOf(layer);
-          return [linkTo(layer), attendsTo, when, work, whole(params), short(macs)];
+          return [linkTo(layer), attendsTo, when, work.replaceAll(' ', '\u00A0'), whole(params), short(macs)];
         });
       return `## ${title}\n\n${intro}\n\n${table(['layer', 'attends to', 'take it when', 'work', 'params', 'mult-adds'], rows, { numbers: [4, 5] })}`;
     })
     .join('\n\n');
 }
 
-/** Where the paper of each layer puts it. */
+/** Where papers put their layers. */
 export function placeTable(layers: readonly Layer[]): string {
-  const rows = layers.flatMap((layer) => {
-    const advice = adviceFor(layer.name);
-    return advice ? [[linkTo(layer), advice.place]] : [];
-  });
-  return table(['layer', 'where its paper puts it'], rows);
+  const places = Map.groupBy(
+    layers.filter(({ name }) => adviceFor(name)),
+    ({ name }) => adviceFor(name)!.place,
+  );
+  return table(
+    ['where', 'layers'],
+    [...places].toSorted(([, a], [, b]) => b.length - a.length).map(([place, layers]) => [place, listOf(layers)]),
+  );
 }
 
 /** What makes layers of PyTorch's modules. */

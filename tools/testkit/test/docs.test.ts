@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { adviceFor } from '../../../docs/src/advice.ts';
@@ -36,6 +36,11 @@ describe.each(pages)('docs/%s', (page) => {
 
 test('pages have samples', () => {
   expect(pages.filter((page) => samplesIn(read(page)) !== '').length).toBeGreaterThan(0);
+});
+
+test.each(['README.md', 'CONTRIBUTING.md', 'docs/architecture.md'])('links of %s lead to files', (file) => {
+  const links = [...readFileSync(path.join(root, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link);
+  expect(links.filter((link) => !existsSync(path.join(root, path.dirname(file), link)))).toEqual([]);
 });
 
 test('there is advice for every block', async () => {

@@ -18,7 +18,7 @@ export function installExample(name: string, folder: string): string {
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
   // What the example does not name comes with what it does; npm finds it only if given.
   const ours = new Set([...Object.keys(dependencies).filter((dependency) => dependency.startsWith('@saccade/')), '@saccade/core']);
-  mkdirSync(tarballs);
+  mkdirSync(tarballs, { recursive: true });
   npm(root, 'pack', '--json', '--pack-destination', tarballs, ...[...ours].flatMap((dependency) => ['--workspace', dependency]));
   const packed = [...ours].map((dependency) => join(tarballs, tarballOf(dependency)));
   npm(installed, 'install', '--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock', ...packed);

@@ -1,4 +1,5 @@
 /** Trains a convolution on the WASM backend, which lacks the kernels for it: `bare.bundle.js` is `import '@saccade/wasm-train'`, bundled. */
+import '@tensorflow/tfjs-backend-wasm';
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import './bare.bundle.js';

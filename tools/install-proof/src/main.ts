@@ -5,8 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { Skipped, type Check } from './check.ts';
+import { checksOf } from './checks/index.ts';
 import { startBrowser } from './checks/pages.ts';
-import { checksOf, type Check } from './checks/index.ts';
 import { inParallel } from './processes.ts';
 import { serveRegistry } from './registry.ts';
 import { pack, packageFolders, type Tarball } from './tarballs.ts';
@@ -49,7 +50,12 @@ async function holds({ title, prove }: Check): Promise<boolean> {
     console.log(`ok   ${title}${remark ? ` (${remark})` : ''}`);
     return true;
   } catch (error) {
-    console.log(`FAIL ${title}: ${(error as Error).message.replaceAll('\n', '\n     ')}`);
+    if (error instanceof Skipped) {
+      console.log(`skip ${title}: ${error.message}`);
+      return true;
+    }
+    const lines = (error as Error).message.split('\n').filter((line) => !/^\s+at /.test(line));
+    console.log(`FAIL ${title}: ${lines.join('\n     ')}`);
     return false;
   }
 }

@@ -29,6 +29,9 @@ export const WASM = '@saccade/wasm-train';
 /** What must be in an app once: layers of one copy do not fit into models of another. */
 export const SINGLE = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];
 
+/** What the apps compute on. The packages bring no backend, as it is the app's to choose. */
+export const BACKEND = '@tensorflow/tfjs-backend-cpu';
+
 /** Whether a package holds blocks: they say where the bench finds them. */
 export const isBlock = ({ manifest }: Tarball): boolean => manifest.saccade?.bench !== undefined;
 

@@ -1,14 +1,14 @@
 import { build } from 'esbuild';
-import { findNodes, type NodeBinary } from '../nodes.ts';
+import type { NodeBinary } from '../nodes.ts';
 import { run } from '../processes.ts';
 import type { Project } from '../project.ts';
+import { BACKEND, CORE, entriesOf, isBlock, SINGLE, WASM, type Tarball } from '../tarballs.ts';
 import { expectSingle } from './shared.ts';
-import { CORE, entriesOf, isBlock, SINGLE, WASM, type Tarball } from '../tarballs.ts';
 
-/** What an app on these packages has besides: a backend, of which the packages bring none, and with one package the layers too. */
+/** What an app installs beside a package: a backend, and the layers where the package has no use for them. */
 export function companions(tarball: Tarball): string[] {
   const bringsLayers = isBlock(tarball) || tarball.manifest.name === CORE;
-  return ['@tensorflow/tfjs-backend-cpu', ...(bringsLayers ? [] : ['@tensorflow/tfjs-layers'])];
+  return [BACKEND, ...(bringsLayers ? [] : ['@tensorflow/tfjs-layers'])];
 }
 
 /**
@@ -17,12 +17,12 @@ export function companions(tarball: Tarball): string[] {
  * A project for each: beside others a package would find what it forgot to depend on.
  *
  * @param expected where npm puts the package's peers and the app's companions without it
+ * @param nodes what the package must run in
  */
-export async function provesAlone(tarball: Tarball, project: Project, expected: readonly string[]): Promise<string> {
+export async function provesAlone(tarball: Tarball, project: Project, expected: readonly string[], nodes: readonly NodeBinary[]): Promise<string> {
   const { name } = tarball.manifest;
   await project.install(name, ...companions(tarball));
   onlyItArrived(tarball, project, expected);
-  const nodes = findNodes();
   let output = '';
   for (const node of nodes) output = await usedFrom(node, tarball, project);
   await bundleBareImport(name, project);
@@ -37,7 +37,8 @@ function onlyItArrived(tarball: Tarball, project: Project, expected: readonly st
   const found = project.installed().map(({ place }) => place);
   const surplus = found.filter((place) => !wanted.includes(place));
   const missing = wanted.filter((place) => !found.includes(place));
-  if (surplus.length > 0) throw new Error(`npm installed more than TensorFlow.js, ${own.join(' and ')}: ${surplus.join(', ')}`);
+  if (surplus.length > 0)
+    throw new Error(`npm installed ${surplus.join(', ')}, which is neither ${own.join(' or ')} nor comes with the package's peers`);
   if (missing.length > 0) throw new Error(`npm did not install ${missing.join(', ')}. Is it a dependency or a peer?`);
   expectSingle(SINGLE, project);
 }

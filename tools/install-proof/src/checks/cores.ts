@@ -1,12 +1,10 @@
 import * as path from 'node:path';
 import { packEdited } from '../edited.ts';
-import { type CommandError, run } from '../processes.ts';
+import { run, type CommandError } from '../processes.ts';
 import { Project } from '../project.ts';
 import { serveRegistry, type Registry } from '../registry.ts';
+import { BACKEND, CORE, SINGLE, type Tarball } from '../tarballs.ts';
 import { expectSingle } from './shared.ts';
-import { CORE, SINGLE, type Tarball } from '../tarballs.ts';
-
-const BACKEND = '@tensorflow/tfjs-backend-cpu';
 
 /** A core and a block as packed; and a minor version later, a core with something new, and another block that uses it. */
 export interface Generations {
@@ -73,7 +71,14 @@ export async function provesForced({ after, core, newerCore, block, newerBlock }
   expectWords('Node', message, [`${newerBlock}/dist/index.js`, `'${CORE}'`, 'isNewer']);
   const explanation = await run('npm', ['explain', CORE, '--no-color'], project.folder);
   expectWords('npm explain', explanation, [`${CORE}@${core}`, `^${newerCore}`, newerBlock]);
-  return `${message} ${explanation}`;
+  return `Node: ${lineWith('SyntaxError', message)}; npm explain: ${lineWith(newerCore, explanation)}`;
+}
+
+function lineWith(word: string, message: string): string {
+  return message
+    .split('\n')
+    .find((line) => line.includes(word))!
+    .trim();
 }
 
 async function useBoth(project: Project, ...blocks: readonly string[]): Promise<void> {
@@ -82,7 +87,8 @@ async function useBoth(project: Project, ...blocks: readonly string[]): Promise<
 
 function expectCores(project: Project, versions: readonly string[]): void {
   const found = project.copiesOf(CORE).map(({ version }) => version);
-  if (String(found.toSorted()) !== String(versions.toSorted())) throw new Error(`npm installed core ${found.join(', ')}, not ${versions.join(', ')}`);
+  if (String(found.toSorted()) !== String(versions.toSorted()))
+    throw new Error(`npm installed core ${found.join(', ') || 'in no version'}, not ${versions.join(', ')}`);
   expectSingle(SINGLE, project);
 }
 

@@ -1,5 +1,8 @@
+import { rmSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Browser } from 'playwright-core';
+import type { Check } from '../check.ts';
+import { findNodes } from '../nodes.ts';
 import { Project } from '../project.ts';
 import type { Registry } from '../registry.ts';
 import { CORE, isBlock, type Tarball } from '../tarballs.ts';
@@ -9,12 +12,6 @@ import { BUNDLERS, provesPages, writePageImports } from './pages.ts';
 import { provesShared } from './shared.ts';
 import { COMPILERS, installCompilers, provesTypes } from './types.ts';
 import { provesWellFormed } from './well-formed.ts';
-
-/** Something to prove. `prove` resolves to a remark, and rejects with what is wrong. */
-export interface Check {
-  readonly title: string;
-  readonly prove: () => Promise<string | void>;
-}
 
 /** What the checks work with. */
 export interface Workshop {
@@ -47,7 +44,7 @@ function checksTogether({ chosen, registry, browser, folder }: Workshop): Check[
   });
   const bundlers = Object.keys(BUNDLERS) as (keyof typeof BUNDLERS)[];
   return [
-    { title: 'all packages together share one core and one TensorFlow.js', prove: async () => provesShared(await installed()) },
+    { title: 'packages together share one core and one TensorFlow.js', prove: async () => provesShared(await installed()) },
     ...bundlers.map((bundler) => ({
       title: `pages bundled by ${bundler} train, save and reload`,
       prove: async () => provesPages(bundler, await installed(), browser),
@@ -72,10 +69,17 @@ function checksOfCores({ tarballs, folder }: Workshop): Check[] {
 }
 
 function checksAlone({ chosen, registry, folder }: Workshop): Check[] {
+  const nodes = findNodes();
   const peers = peersAlone(registry, path.join(folder, 'peers'));
   return chosen.flatMap((tarball) => {
     const { name } = tarball.manifest;
-    const prove = async () => provesAlone(tarball, new Project(path.join(folder, path.basename(name)), registry), await peers(tarball));
+    const prove = async () => {
+      const project = new Project(path.join(folder, path.basename(name)), registry);
+      const remark = await provesAlone(tarball, project, await peers(tarball), nodes);
+      // Thirty copies of TensorFlow.js are two gigabytes.
+      rmSync(project.folder, { recursive: true });
+      return remark;
+    };
     return [
       { title: `${name} works alone`, prove },
       { title: `${name}'s tarball is well-formed`, prove: () => provesWellFormed(tarball) },

@@ -4,6 +4,7 @@ import * as esbuild from 'esbuild';
 import { findChromium, softwareGpuFlags } from '@saccade/backends/chromium';
 import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 import * as vite from 'vite';
+import { Skipped } from '../check.ts';
 import type { Project } from '../project.ts';
 import { isBlock, type Tarball } from '../tarballs.ts';
 
@@ -56,7 +57,7 @@ export function writePageImports(tarballs: readonly Tarball[], project: Project)
 export async function provesPages(bundler: keyof typeof BUNDLERS, project: Project, browser: Browser | null): Promise<string> {
   if (browser === null) {
     if (process.env['CI'] === 'true') throw new Error('no Chromium is installed. Install one, or say where it is with CHROME_PATH.');
-    return 'skipped: no Chromium is installed';
+    throw new Skipped('no Chromium is installed');
   }
   const destination = path.join(project.folder, `bundled-by-${bundler}`);
   await BUNDLERS[bundler](project.folder, destination);

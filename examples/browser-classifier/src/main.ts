@@ -1,6 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { startBackend } from './backend.ts';
 import { EPOCHS, fineTune, newClassifier, predict, type Example } from './classifier.ts';
+import { describe } from './network.ts';
 import { frameOf, loadBundled, type BundledClass } from './pictures.ts';
 import { bars, card, find, gallery, showLosses } from './view.ts';
 import './style.css';
@@ -59,6 +60,7 @@ async function learn(): Promise<void> {
   try {
     forget();
     const learner = await newClassifier(taught.length);
+    find('network', HTMLElement).textContent = describe(learner);
     const losses: number[] = [];
     await fineTune(learner, examples, (loss) => {
       losses.push(loss);

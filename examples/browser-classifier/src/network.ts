@@ -1,4 +1,4 @@
-import { coordinateAttention } from '@saccade/coord';
+import { CoordinateAttention, coordinateAttention } from '@saccade/coord';
 import { input, layers, model, type LayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 
 type Layer = LayersModel['layers'][number];
@@ -38,6 +38,13 @@ export function withCoordinateAttention(trained: LayersModel, classes: number): 
   const endsStage = (layer: Layer, next: Layer | undefined) => stageOf(layer) !== 'stem' && (!next || stageOf(layer) !== stageOf(next));
   const attentive = kept.flatMap((layer, i) => (endsStage(layer, kept[i + 1]) ? [layer, coordinateAttention({ reduction: 8 })] : [layer]));
   return chain([...attentive, ...head(classes)]);
+}
+
+/** What attention adds to a network, for people. */
+export function describe(model: LayersModel): string {
+  const attention = model.layers.filter((layer) => layer instanceof CoordinateAttention);
+  const parameters = attention.reduce((sum, layer) => sum + layer.countParams(), 0);
+  return `${attention.length} coordinate attentions have ${parameters} of the network's ${model.countParams()} parameters.`;
 }
 
 const PLAIN = { padding: 'same', useBias: false, kernelInitializer: 'heNormal', depthwiseInitializer: 'heNormal' } as const;

@@ -61,6 +61,7 @@ it.skipIf(executablePath === null && process.env['CI'] !== 'true')(
       };
       const before = await right('Before');
       expect(await learn()).toBeLessThan(0.5);
+      await shown('3 coordinate attentions');
       // Of pictures that it did not learn from; a third would be chance.
       const after = await right('After');
       expect(after).toBeGreaterThan(2 / 3);

@@ -95,7 +95,7 @@ function latencyRow(result: LatencyResult, environment: Environment): Row {
 }
 
 /** The bytes moved a second, as a percentage of what a copy moves. */
-export function copyShare({ bytesMoved, medianMs }: LatencyResult, { copyBytesPerSecond }: Environment): string {
+function copyShare({ bytesMoved, medianMs }: LatencyResult, { copyBytesPerSecond }: Environment): string {
   if (bytesMoved === undefined || !medianMs || copyBytesPerSecond === null) return NONE;
   return ((100 * bytesMoved) / (medianMs / 1000) / copyBytesPerSecond).toFixed(0);
 }

@@ -37,7 +37,7 @@ describe.each(names)('packages/%s', (name) => {
       type: 'module',
       sideEffects: name === 'core' ? false : ['./dist/index.js'],
       engines: { node: '>=20' },
-      files: ['dist', 'src'],
+      files: ['dist', 'src', 'CHANGELOG.md'],
       exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' } },
       publishConfig: { access: 'public' },
       scripts: { build: 'tsc' },
@@ -49,8 +49,9 @@ describe.each(names)('packages/%s', (name) => {
     expect(manifest.peerDependencies).toMatchObject({ '@tensorflow/tfjs-core': '^4.22.0' });
   });
 
-  test('has a README and tests', () => {
+  test('has a README, the licence, which npm packs only from here, and tests', () => {
     expect(existsSync(path.join(packages, name, 'README.md'))).toBe(true);
+    expect(read(name, 'LICENSE')).toBe(readFileSync(path.resolve(packages, '../LICENSE'), 'utf8'));
     expect(readdirSync(path.join(packages, name, 'test')).some((file) => file.endsWith('.test.ts'))).toBe(true);
   });
 

@@ -22,7 +22,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
-import type { Pool } from './pool.js';
+import { MAX_CHANNELS, type Pool } from './pool.js';
 
 // tf.mean and tf.max over axes that are not innermost first transpose the whole map, on every backend. A pooling window as large
 // as the map reads it once, in place.
@@ -137,6 +137,12 @@ function meanOf(x: Tensor): Tensor {
 function pool(kind: Pool, x: Tensor): Tensor {
   const channels = channelsOf(x);
   const positions = positionsOf(x);
+  if (!onGpu() && channels > MAX_CHANNELS) {
+    // Seen as a map of several columns, which have fewer channels each.
+    const columns = leastDivisor(channels, Math.ceil(channels / MAX_CHANNELS));
+    const map: Tensor4D = reshape(x, [-1, positions, columns, channels / columns]);
+    return reshape(kind(map, [positions, 1], [1, 1], 'valid'), [-1, channels]);
+  }
   // A GPU runs one thread an output: two windows in turn keep more of them busy than one large window.
   const width = onGpu() ? nearSquareSide(positions) : 1;
   const map: Tensor4D = reshape(x, [-1, positions / width, width, channels]);
@@ -148,4 +154,11 @@ function pool(kind: Pool, x: Tensor): Tensor {
 function nearSquareSide(area: number): number {
   for (let side = Math.floor(Math.sqrt(area)); side > 1; side--) if (area % side === 0) return side;
   return 1;
+}
+
+/** The smallest divisor of `value` from `least` on. */
+function leastDivisor(value: number, least: number): number {
+  let divisor = least;
+  while (value % divisor !== 0) divisor++;
+  return divisor;
 }

@@ -1,15 +1,12 @@
 import { avgPool, div, expandDims, maxPool, reshape, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
 import { onGpu, spread } from '../shapes.js';
-import type { Pool } from './pool.js';
+import { MAX_CHANNELS, type Pool } from './pool.js';
 
 /** The axis that a strip pooling removes. */
 export type StripAxis = 'height' | 'width';
 
 const AXIS = { height: 1, width: 2 } as const;
-
-// XNNPACK keeps a sum for each channel on the backend's stack of 64 KB, which more than these overflow.
-const MAX_CHANNELS = 15 * 1024;
 
 /**
  * The mean over the height or over the width: what is left is one strip.

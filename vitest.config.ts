@@ -4,20 +4,26 @@ import { findChromium, softwareGpuFlags } from './tools/backends/src/chromium.ts
 
 const tests = '{packages,apps,tools}/*/test/**/*.test.ts';
 const browserTests = '{packages,apps,tools}/*/test/**/*.browser.test.ts';
+/** What installs packages as a user does. */
+const proofs = 'tools/{examples,release-test}/test/*.test.ts';
 const chromium = findChromium();
+/** Generous: the machines of CI are slow, and share their processors. */
+const testTimeout = 240_000;
 
 const node = {
   test: {
     name: 'node',
     include: [tests],
-    exclude: [browserTests],
+    exclude: [browserTests, proofs],
     globalSetup: ['tools/testkit/src/global-setup.ts'],
     setupFiles: ['tools/testkit/src/setup.ts'],
     // A worker is a process: Dawn reads its driver from the environment, of which threads have copies.
     pool: 'forks' as const,
-    testTimeout: 120_000,
+    testTimeout,
   },
 };
+
+const proof = { test: { name: 'proof', include: [proofs], testTimeout } };
 
 const browser = {
   // Found by and by they would reload a page in the middle of its tests.
@@ -27,7 +33,7 @@ const browser = {
   test: {
     name: 'browser',
     include: [browserTests],
-    testTimeout: 120_000,
+    testTimeout,
     browser: {
       enabled: true,
       headless: true,
@@ -40,5 +46,5 @@ const browser = {
 
 export default defineConfig({
   // All cores: Vitest would leave one of them idle, half of a small machine.
-  test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser] : [node], maxWorkers: '100%' },
+  test: { projects: chromium || process.env['CI'] === 'true' ? [node, browser, proof] : [node, proof], maxWorkers: '100%' },
 });

@@ -1,7 +1,7 @@
 import { useBackend } from '@saccade/backends';
 import { nonLocal, type NonLocal, type NonLocalOptions } from '@saccade/nonlocal';
 import { fromCaffe2, fromMmcv, fromTorch } from '@saccade/nonlocal/torch';
-import { closeTo, onEachBackend, peakMemory, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
+import { casesOn, closeTo, onEachBackend, peakMemory, random, randomiseWeights, testBlock, testGoldens, testReadme } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -133,7 +133,7 @@ function plain(layer: NonLocal, x: tf.Tensor): [tf.Tensor, tf.Tensor] {
 onEachBackend((backend) => {
   const tolerance = backend === 'webgpu' ? 1e-4 : 2e-5;
 
-  test.each(MODES)('equals its definition: %s', async (mode) => {
+  test.each(casesOn(backend, MODES))('equals its definition: %s', async (mode) => {
     const cases: [NonLocalOptions, number[]][] = [
       [{ norm: 'none' }, [1, 9, 5]],
       [{ subsample: 'beforeProjections', norm: 'affine' }, [3, 7, 6]],

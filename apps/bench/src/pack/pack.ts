@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build, type BuildFailure } from 'esbuild';
@@ -55,9 +55,9 @@ export async function pack(out: string, packing: Packing): Promise<void> {
   const launcher = join(target, 'saccade-bench');
   writeFileSync(launcher, LAUNCHER);
   chmodSync(launcher, 0o755);
-  const kilobytes = execFileSync('du', ['-sk', target], { encoding: 'utf8' }).split('\t')[0];
+  const bytes = readdirSync(target, { recursive: true, encoding: 'utf8' }).reduce((sum, file) => sum + statSync(join(target, file)).size, 0);
   process.stdout.write(
-    `Packed ${Math.round(Number(kilobytes) / 1024)} MiB into ${target}. To compress: tar -C ${dirname(target)} -c ${target.split('/').at(-1)} | xz -9 -T0 > saccade-bench.tar.xz\n`,
+    `Packed ${Math.round(bytes / 2 ** 20)} MiB into ${target}. To compress: tar -C ${dirname(target)} -c ${target.split('/').at(-1)} | xz -9 -T0 > saccade-bench.tar.xz\n`,
   );
 }
 

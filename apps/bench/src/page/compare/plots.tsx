@@ -268,13 +268,17 @@ function RatioPlot({ series, shape }: PlotProps) {
   const draw = useMemo(() => (width: number) => drawRatios(ratios, series, width), [ratios, series]);
   if (ratios.length === 0) return <p class="quiet">Ratio to the plain form: none was measured at {shape}.</p>;
   const own = ratios.filter((ratio) => ratio.series === ratios[0].series).toSorted((a, b) => b.ratio - a.ratio);
-  const faster = own.filter(({ low, hasInterval }) => hasInterval && low > 1).length;
-  const slower = own.filter(({ high, hasInterval }) => hasInterval && high < 1).length;
+  const sure = own.filter(({ hasInterval }) => hasInterval);
+  const [faster, slower] = [sure.filter(({ low }) => low > 1).length, sure.filter(({ high }) => high < 1).length];
+  const verdict =
+    sure.length === 0
+      ? 'Too few samples to tell from the noise; give it more time'
+      : `${faster} of ${sure.length} are faster than their plain form beyond the noise, ${slower} slower`;
   const [most, least] = [own[0], own.at(-1)!];
   return (
     <Chart
       title={`Times faster than the plain form, at ${shape}`}
-      summary={`${faster} of ${own.length} are faster than their plain form beyond the noise, ${slower} slower; from ${least.block} (${least.ratio.toFixed(2)}) to ${most.block} (${most.ratio.toFixed(2)}). Lines are 95 % intervals.`}
+      summary={`${verdict}: from ${least.block} (${least.ratio.toFixed(2)}) to ${most.block} (${most.ratio.toFixed(2)}). Lines are 95 % intervals.`}
       draw={draw}
     />
   );

@@ -36,8 +36,3 @@ export function unknownName(what: string, received: string, known: readonly stri
 export class JobFailure extends BenchError {
   override name = 'JobFailure';
 }
-
-/** What is said of a job that was ended because it took too long. */
-export function stoppedAfter(timeoutMs: number): string {
-  return `stopped after ${Math.round(timeoutMs / 1000)} s: the run has taken far longer than its time budget; give more with --budget`;
-}

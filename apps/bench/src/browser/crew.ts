@@ -1,5 +1,6 @@
+import { setDeadline } from '../compare/deadline.ts';
 import type { Crew, Job, JobOptions, JobOutcome } from '../compare/jobs.ts';
-import { BenchError, JobFailure, stoppedAfter } from '../errors.ts';
+import { BenchError, JobFailure } from '../errors.ts';
 import type { Answer, Order } from './messages.ts';
 import type { Pauses } from './pauses.ts';
 
@@ -23,17 +24,15 @@ export function workerCrew(options: CrewOptions): Crew {
   return (job, jobOptions) => performInWorker(job, options, jobOptions);
 }
 
-function performInWorker<J extends Job>(job: J, { threads, pauses }: CrewOptions, { signal, timeoutMs, onProgress }: JobOptions) {
-  signal.throwIfAborted();
+function performInWorker<J extends Job>(job: J, { threads, pauses }: CrewOptions, options: JobOptions) {
+  options.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<JobOutcome[J['job']]>();
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const tell = (order: Order) => worker.postMessage(order);
-  const onAbort = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  const timer = timeoutMs !== undefined && setTimeout(() => reject(new JobFailure(stoppedAfter(timeoutMs))), timeoutMs);
+  const letGo = setDeadline(options, reject);
   const stopListening = pauses.onChange((paused) => tell({ paused }));
   worker.addEventListener('message', ({ data: answer }: MessageEvent<Answer>) => {
-    if ('progress' in answer) onProgress?.(answer.progress);
+    if ('progress' in answer) options.onProgress?.(answer.progress);
     else if ('outcome' in answer) resolve(answer.outcome as JobOutcome[J['job']]);
     else reject(answer.lost ? new GpuLost(answer.error) : new JobFailure(answer.error));
   });
@@ -41,8 +40,7 @@ function performInWorker<J extends Job>(job: J, { threads, pauses }: CrewOptions
   tell({ job, threads, paused: pauses.paused });
   return promise.finally(() => {
     worker.terminate();
-    signal.removeEventListener('abort', onAbort);
+    letGo();
     stopListening();
-    if (timer) clearTimeout(timer);
   });
 }

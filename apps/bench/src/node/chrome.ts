@@ -1,8 +1,9 @@
 import { findChromium, hardwareGpuFlags, softwareGpuFlags } from '@saccade/backends/chromium';
 import type { Browser, Page } from 'playwright-core';
+import { setDeadline } from '../compare/deadline.ts';
 import type { Machine } from '../compare/environment.ts';
 import type { BackendChoice, Crew, Job, JobOptions, JobOutcome } from '../compare/jobs.ts';
-import { BenchError, JobFailure, stoppedAfter } from '../errors.ts';
+import { BenchError, JobFailure } from '../errors.ts';
 
 /** A browser that does jobs. */
 export interface Chrome {
@@ -76,24 +77,21 @@ async function open(executablePath: string, args: string[], url: string): Promis
   return tab;
 }
 
-async function performInChrome<J extends Job>(tab: Tab, job: J, { signal, timeoutMs, onProgress }: JobOptions): Promise<JobOutcome[J['job']]> {
-  signal.throwIfAborted();
+async function performInChrome<J extends Job>(tab: Tab, job: J, options: JobOptions): Promise<JobOutcome[J['job']]> {
+  options.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<JobOutcome[J['job']]>();
-  const end = (reason: unknown) => {
+  const letGo = setDeadline(options, (reason) => {
     reject(reason);
     // The browser may be closed before it has ended the job, which ends it as well.
     tab.page.evaluate(() => (globalThis as unknown as Worker).saccade.end()).catch(() => undefined);
-  };
-  const onAbort = () => end(signal.reason);
+  });
   const onCrash = () => {
     reject(new JobFailure('the browser page crashed, most likely for want of memory'));
     // A new document is a new process.
     void tab.page.reload();
   };
-  signal.addEventListener('abort', onAbort, { once: true });
   tab.page.once('crash', onCrash);
-  tab.onProgress = onProgress ?? (() => undefined);
-  const timer = timeoutMs !== undefined && setTimeout(() => end(new JobFailure(stoppedAfter(timeoutMs))), timeoutMs);
+  tab.onProgress = options.onProgress ?? (() => undefined);
   tab.page
     .evaluate((given) => (globalThis as unknown as Worker).saccade.perform(given), job)
     .then(
@@ -101,9 +99,8 @@ async function performInChrome<J extends Job>(tab: Tab, job: J, { signal, timeou
       (error: Error) => reject(new JobFailure(plain(error))),
     );
   return promise.finally(() => {
-    signal.removeEventListener('abort', onAbort);
+    letGo();
     tab.page.off('crash', onCrash);
-    if (timer) clearTimeout(timer);
   });
 }
 

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
+import { setDeadline } from '../compare/deadline.ts';
 import type { Crew, Job, JobOptions, JobOutcome, Message } from '../compare/jobs.ts';
-import { JobFailure, stoppedAfter } from '../errors.ts';
+import { JobFailure } from '../errors.ts';
 
 /**
  * Does each job in a process of its own.
@@ -11,24 +12,21 @@ export function processCrew(program: string): Crew {
   return (job, options) => performInProcess(program, job, options);
 }
 
-function performInProcess<J extends Job>(program: string, job: J, { signal, timeoutMs, onProgress }: JobOptions): Promise<JobOutcome[J['job']]> {
-  signal.throwIfAborted();
+function performInProcess<J extends Job>(program: string, job: J, options: JobOptions): Promise<JobOutcome[J['job']]> {
+  options.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<JobOutcome[J['job']]>();
   // Detached, so that Ctrl-C in a terminal reaches this process alone, which then decides.
   const worker = fork(program, ['worker'], { detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-  const end = (failure: unknown) => {
-    reject(failure);
+  const letGo = setDeadline(options, (reason) => {
+    reject(reason);
     worker.kill('SIGKILL');
-  };
-  const onAbort = () => end(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  const timer = timeoutMs !== undefined && setTimeout(() => end(new JobFailure(stoppedAfter(timeoutMs))), timeoutMs);
+  });
   let complaints = '';
   worker.stderr!.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-2000);
   });
   worker.on('message', (message: Message) => {
-    if ('progress' in message) onProgress?.(message.progress);
+    if ('progress' in message) options.onProgress?.(message.progress);
     else if ('error' in message) reject(new JobFailure(message.error));
     else resolve(message.outcome as JobOutcome[J['job']]);
   });
@@ -39,8 +37,5 @@ function performInProcess<J extends Job>(program: string, job: J, { signal, time
     reject(new JobFailure(`its process ${how}${last ? `: ${last}` : ''}`));
   });
   worker.send(job);
-  return promise.finally(() => {
-    signal.removeEventListener('abort', onAbort);
-    if (timer) clearTimeout(timer);
-  });
+  return promise.finally(letGo);
 }

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { BACKEND_CHOICES, type BackendChoice } from '../compare/jobs.ts';
+import type { Request } from '../compare/plan.ts';
 import { unknownName, UsageError } from '../errors.ts';
-import { TASKS, type TaskName } from '../tasks/names.ts';
+import { TASKS } from '../tasks/names.ts';
 
 export const COMMANDS = ['compare', 'latency', 'accuracy', 'primitives', 'serve', 'report', 'pack'] as const;
 export type Command = (typeof COMMANDS)[number];
@@ -25,7 +26,7 @@ const SWITCHES = new Set(['open', 'help']);
 const PLACES = ['node', 'chrome'] as const;
 
 /** A command line, checked. What was not given is undefined. */
-export interface Options {
+export interface Options extends Omit<Request, 'command'> {
   readonly command: Command;
   readonly help: boolean;
   /** The files of `report`. */
@@ -35,16 +36,8 @@ export interface Options {
   readonly place: (typeof PLACES)[number];
   /** The browser's binary. */
   readonly chrome?: string;
-  readonly blocks?: readonly string[];
-  readonly shapes?: readonly (readonly number[])[];
-  readonly tasks?: readonly TaskName[];
-  readonly seeds?: number;
-  readonly epochs?: number;
-  readonly budgetSeconds?: number;
   readonly data: string;
   readonly json?: string;
-  /** Where trained networks are saved. */
-  readonly save?: string;
   readonly out?: string;
   readonly port: number;
   readonly host: string;
@@ -144,7 +137,7 @@ function valuesOf({
     ...(epochs !== undefined && { epochs: positive('epochs', epochs, true) }),
     ...(budget !== undefined && { budgetSeconds: positive('budget', budget, false) }),
     ...(json !== undefined && { json }),
-    ...(save !== undefined && { save }),
+    ...(save !== undefined && { saveTo: save }),
     ...(out !== undefined && { out }),
   };
 }

@@ -70,15 +70,14 @@ async function measure(options: Measuring, args: readonly string[], installation
   const startedAt = new Date();
   const field = await fieldOf(installation.packages);
   const folder = dataDirOf(options.data, installation.subsetDir);
-  const request = requestOf(options);
   // Checked before anything is measured: names, and the images.
-  const needsImages = planOf(request, 'cpu', field, folder).accuracy.length > 0;
+  const needsImages = planOf(options, 'cpu', field, folder).accuracy.length > 0;
   const data = needsImages ? loadData(folder).name : null;
   const place = await placeOf(options, folder, installation);
   try {
     const probe = await place.crew({ job: 'probe', backend: options.backend }, { signal: interrupt.signal });
     process.stderr.write(`${deviceLine({ ...probe, backend: probe.name })}\n`);
-    const plan = planOf(request, probe.name, field, place.data);
+    const plan = planOf(options, probe.name, field, place.data);
     const results = await collect(plan, field, options, place.crew, interrupt.signal);
     const course = { startedAt, command: [...args], budgetMs: plan.budgetMs, data, interrupted: interrupt.signal.aborted };
     const measured = { versions: place.versions, commit: installation.commit() };
@@ -89,10 +88,6 @@ async function measure(options: Measuring, args: readonly string[], installation
   } finally {
     await place.close();
   }
-}
-
-function requestOf({ save, ...options }: Measuring): Request {
-  return { ...options, ...(save !== undefined && { saveTo: save }) };
 }
 
 async function placeOf({ place, backend, chrome }: Options, folder: string, installation: Installation): Promise<Place> {

@@ -1,6 +1,7 @@
 import type { BackendInUse } from '@saccade/backends/names';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../data/images.ts';
+import type { Normalisation } from '../data/normalisation.ts';
 import { train, type Training } from '../engine/accuracy.ts';
 import { measureCopy } from '../engine/copy.ts';
 import { measureLatency } from '../engine/latency.ts';
@@ -16,6 +17,7 @@ import type { BenchPackage } from './packages.ts';
 export interface TrainedNetwork {
   readonly network: LayersModel;
   readonly training: Training;
+  readonly normalisation: Normalisation;
   /** What its task was made from. */
   readonly images: Dataset;
   readonly job: TrainingJob;
@@ -56,8 +58,8 @@ async function performTraining(job: TrainingJob, host: Host): Promise<JobOutcome
   const entry = subject && (await entryOf(subject, host));
   const insert = entry && { slot: entry.slot, layer: entry.hostLayer ?? entry.layer };
   const images = await host.loadImages(data);
-  const { training, network } = await train(task, images, insert, { seed, epochs, onProgress: host.onProgress });
-  if (job.saveTo !== undefined) await host.save?.({ network, training, images, job });
+  const { training, ...trained } = await train(task, images, insert, { seed, epochs, onProgress: host.onProgress });
+  if (job.saveTo !== undefined) await host.save?.({ ...trained, training, images, job });
   return training;
 }
 

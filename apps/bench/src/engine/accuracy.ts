@@ -15,7 +15,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset, ImageSet } from '../data/images.ts';
-import { normalisationOf } from '../data/normalisation.ts';
+import { normalisationOf, type Normalisation } from '../data/normalisation.ts';
 import type { TaskName } from '../tasks/names.ts';
 import { formatOf, tasks, type Metric, type Task } from '../tasks/tasks.ts';
 import { blockRandom, networkOf, type Insert } from './network.ts';
@@ -50,7 +50,7 @@ export interface TrainingOptions {
  * initial weights of the network around the block are the same whichever block it is.
  *
  * @param images what the task is made from
- * @returns the trained network too, which the caller disposes
+ * @returns the trained network too, which the caller disposes, and what its pixels are normalised by
  * @throws where the loss stops being a number
  */
 export async function train(
@@ -58,23 +58,31 @@ export async function train(
   images: Dataset,
   insert: Insert | null,
   options: TrainingOptions,
-): Promise<{ training: Training; network: LayersModel }> {
+): Promise<{ training: Training; network: LayersModel; normalisation: Normalisation }> {
   const random = blockRandom(options.seed);
   const network = networkOf(task, formatOf(images), options.seed, insert, random);
   try {
-    return { training: await fit(tasks[task], images, network, random, options), network };
+    const data = tasks[task].dataset(images);
+    const normalisation = normalisationOf(data.train);
+    return { training: await fit(tasks[task], data, normalisation, network, random, options), network, normalisation };
   } catch (error) {
     network.dispose();
     throw error;
   }
 }
 
-async function fit(task: Task, images: Dataset, network: LayersModel, random: Random, options: TrainingOptions): Promise<Training> {
+async function fit(
+  task: Task,
+  data: Dataset,
+  normalisation: Normalisation,
+  network: LayersModel,
+  random: Random,
+  options: TrainingOptions,
+): Promise<Training> {
   const { seed, epochs, onProgress = () => undefined } = options;
-  const data = task.dataset(images);
   const variables = network.trainableWeights.map((weight) => weight.read() as Variable);
   const params = variables.reduce((count, { size }) => count + size, 0);
-  const normalise = tableOf(data.train);
+  const normalise = tableOf(normalisation);
   const optimizer = optimizers.momentum(LEARNING_RATE, MOMENTUM);
   const steps = Math.max(1, Math.floor(data.train.count / task.batch));
   const stepMs: number[] = [];
@@ -154,8 +162,7 @@ function sumOf(values: Iterable<number>): number {
 /** For each channel, what each of the 256 values of a byte becomes: computed once, not for each pixel. */
 type Table = readonly Float32Array[];
 
-function tableOf(training: ImageSet): Table {
-  const { mean, deviation } = normalisationOf(training);
+function tableOf({ mean, deviation }: Normalisation): Table {
   return mean.map((_, channel) => Float32Array.from({ length: 256 }, (_, value) => (value - mean[channel]) / deviation[channel]));
 }
 

@@ -2,12 +2,15 @@ import { tensor, type Tensor } from '@tensorflow/tfjs-core';
 import type { BenchLayer, WeightReader } from '../entry.ts';
 import { randomFrom } from './random.ts';
 
-/** The weights of a built layer by their path in the block, e.g. `reduce/kernel`. */
-function weightsByPath(layer: BenchLayer): Map<string, BenchLayer['weights'][number]> {
+/** A weight's path in its layer, e.g. `reduce/kernel`. */
+export function pathOf(layer: { readonly name: string }, { originalName }: { readonly originalName: string }): string {
   const prefix = `${layer.name}/`;
-  return new Map(
-    layer.weights.map((weight) => [weight.originalName.startsWith(prefix) ? weight.originalName.slice(prefix.length) : weight.originalName, weight]),
-  );
+  return originalName.startsWith(prefix) ? originalName.slice(prefix.length) : originalName;
+}
+
+/** The weights of a built layer by their path. */
+function weightsByPath(layer: BenchLayer): Map<string, BenchLayer['weights'][number]> {
+  return new Map(layer.weights.map((weight) => [pathOf(layer, weight), weight]));
 }
 
 /** A reader of the layer's current weights. */

@@ -6,6 +6,7 @@ import { readSafetensors } from '@saccade/core/torch';
 import { tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
+import { pathOf } from '../engine/weights.ts';
 import { BenchError } from '../errors.ts';
 import { TASKS } from '../tasks/names.ts';
 import { toHalf } from './half.ts';
@@ -156,11 +157,8 @@ function namedWeights(network: LayersModel): { name: string; weight: LayersModel
     const base = layer.name.replace(new RegExp(`_${layer.getClassName()}\\d+$`), '');
     const before = times.get(base) ?? 0;
     times.set(base, before + 1);
-    return layer.weights.map((weight) => {
-      const { originalName } = weight;
-      const path = originalName.startsWith(`${layer.name}/`) ? originalName.slice(layer.name.length + 1) : originalName;
-      return { name: `${before === 0 ? base : `${base}.${before}`}/${path}`, weight };
-    });
+    const name = before === 0 ? base : `${base}.${before}`;
+    return layer.weights.map((weight) => ({ name: `${name}/${pathOf(layer, weight)}`, weight }));
   });
 }
 

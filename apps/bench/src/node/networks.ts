@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainedNetwork } from '../compare/perform.ts';
 import { BenchError } from '../errors.ts';
-import { normalisationOf } from '../data/normalisation.ts';
 import { saveNetwork } from '../look/saved-network.ts';
 import { formatOf, tasks } from '../tasks/tasks.ts';
 import type { Installation } from './installation.ts';
@@ -12,7 +11,10 @@ import type { Installation } from './installation.ts';
  *
  * @throws BenchError where it cannot be written
  */
-export async function writeNetwork({ network, training, images, job }: TrainedNetwork, { versions, commit }: Installation): Promise<void> {
+export async function writeNetwork(
+  { network, training, normalisation, images, job }: TrainedNetwork,
+  { versions, commit }: Installation,
+): Promise<void> {
   const { subject, task, seed, epochs, backend } = job;
   const all = versions();
   const bytes = await saveNetwork(network, {
@@ -27,7 +29,7 @@ export async function writeNetwork({ network, training, images, job }: TrainedNe
     score: training.accuracy,
     params: training.params,
     images: formatOf(images),
-    ...normalisationOf(tasks[task].dataset(images).train),
+    ...normalisation,
     backend,
     versions: Object.fromEntries(Object.entries(all).filter(([name]) => name === 'node' || name.startsWith('@tensorflow/'))),
     commit: commit(),

@@ -1,6 +1,9 @@
-/** Compiles each src/kernels/wasm/NAME.as into NAME-binary.ts beside it: `npm run build:kernels`, after a change. With `--check`, only says whether that is due. */
+/**
+ * Compiles each program src/kernels/wasm/NAME.as into NAME-binary.ts beside it: `npm run build:kernels`, after a change. With `--check`, only says
+ * whether that is due. What exports nothing to WebAssembly of its own, and is only imported by others, is in src/kernels/wasm/common.
+ */
 import { main as compile } from 'assemblyscript/asc';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 
 const folder = path.resolve(import.meta.dirname, '../src/kernels/wasm');
@@ -9,20 +12,37 @@ const FLAGS = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--import
 
 const names = readdirSync(folder).flatMap((file) => (file.endsWith('.as') ? [path.basename(file, '.as')] : []));
 for (const name of names) {
+  const binaries = { [constant(name)]: await binaryOf(name, true) };
+  // One that multiplies and adds has a second form, for engines without relaxed SIMD.
+  const plain = await binaryOf(name, false);
+  if (plain !== binaries[constant(name)]) binaries[`${constant(name)}_PLAIN`] = plain;
+
+  const target = path.join(folder, `${name}-binary.ts`);
+  // In hex, which gzip makes less of than of base64. On a line of its own, as the formatter has it.
+  const exports = Object.entries(binaries).map(([constant, hex]) => `export const ${constant} =\n  '${hex}';\n`);
+  const source = [`// Made from ${name}.as by \`npm run build:kernels\`.\n`, ...exports].join('');
+  if (!process.argv.includes('--check')) writeFileSync(target, source);
+  else if (!existsSync(target) || readFileSync(target, 'utf8') !== source)
+    throw new Error(`${name}-binary.ts is not what ${name}.as compiles to. Run \`npm run build:kernels -w @saccade/core\`.`);
+}
+
+/** @returns the program, hex */
+async function binaryOf(name: string, relaxed: boolean): Promise<string> {
   let binary: Uint8Array | undefined;
-  const { error } = await compile([`${name}.ts`, '-o', `${name}.wasm`, ...FLAGS], {
+  const { error, stderr } = await compile([`${name}.ts`, '-o', `${name}.wasm`, ...FLAGS, '--use', `RELAXED=${Number(relaxed)}`], {
     // The source is no TypeScript, and should not look like it to other tools; the compiler knows no other extension.
-    readFile: (file: string) => (file === `${name}.ts` ? readFileSync(path.join(folder, `${name}.as`), 'utf8') : null),
+    readFile: (file: string) => {
+      const source = path.join(folder, file.replace(/\.ts$/, '.as'));
+      return file.endsWith('.ts') && existsSync(source) ? readFileSync(source, 'utf8') : null;
+    },
     writeFile: (file: string, contents: string | Uint8Array) => {
       if (file === `${name}.wasm`) binary = contents as Uint8Array;
     },
   });
-  if (error || !binary) throw error ?? new Error(`AssemblyScript wrote no ${name}.wasm.`);
+  if (error || !binary) throw new Error(`${name}.as does not compile.\n${stderr.toString()}`, { cause: error });
+  return Buffer.from(binary).toString('hex');
+}
 
-  const target = path.join(folder, `${name}-binary.ts`);
-  // In hex, which gzip makes less of than of base64. On a line of its own, as the formatter has it.
-  const source = `// Made from ${name}.as by \`npm run build:kernels\`.\nexport const ${name.toUpperCase()} =\n  '${Buffer.from(binary).toString('hex')}';\n`;
-  if (!process.argv.includes('--check')) writeFileSync(target, source);
-  else if (readFileSync(target, 'utf8') !== source)
-    throw new Error(`${name}-binary.ts is not what ${name}.as compiles to. Run \`npm run build:kernels -w @saccade/core\`.`);
+function constant(name: string): string {
+  return name.replaceAll('-', '_').toUpperCase();
 }

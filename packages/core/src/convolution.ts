@@ -19,7 +19,7 @@ import {
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, kernelGradients } from './gradient.js';
-import { canConvolve, directConvolution } from './kernels/wasm/convolve.js';
+import { directConvolution } from './kernels/convolve.js';
 import { affine } from './normalisation.js';
 import { sumOverPositions } from './pooling/global.js';
 import { onGpu } from './shapes.js';
@@ -64,7 +64,7 @@ export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions
     if (convolvesDirectly()) {
       const geometry = { stride, dilation, padding };
       const [outHeight, outWidth] = [x.shape[1], x.shape[2]].map((size) => convolvedSize(size, kernel.shape[0], geometry));
-      return directConvolution({ x, kernel, factor, bias }, { ...geometry, groups, outHeight, outWidth });
+      return directConvolution({ x, kernel, factor, bias }, { ...geometry, groups, outHeight, outWidth }) as Tensor4D;
     }
     if (factor) return affine(convolve(x, kernel, { stride, dilation, groups, padding }), factor, bias ?? zerosLike(factor));
     if (groups > 1) return grouped(x, kernel, groups, { bias, stride, dilation, padding });
@@ -81,7 +81,7 @@ export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions
 
 /** Whether {@link convolve} is now one pass of our own, in which a factor and a bias a filter cost next to nothing. */
 export function convolvesDirectly(): boolean {
-  return canConvolve() && !engine().isTapeOn();
+  return directConvolution.isAvailable() && !engine().isTapeOn();
 }
 
 /** The height or width of what {@link convolve} makes of a map of that size; null of an unknown one. */

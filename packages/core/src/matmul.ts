@@ -101,5 +101,6 @@ function dotProducts(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined):
 function wasmMatMul(a: Tensor, b: Tensor): Tensor {
   const [batch, m, k] = a.rank === 2 ? [1, ...a.shape] : a.shape;
   const n = channelsOf(b);
-  return batch === 1 || m * k * n < LOOP_MACS ? nativeMatMul(a, b) : pairProducts(a, b);
+  const pairs = batch > 1 && m * k * n >= LOOP_MACS ? pairProducts({ a, b }) : undefined;
+  return pairs ?? nativeMatMul(a, b);
 }

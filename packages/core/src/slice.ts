@@ -13,7 +13,7 @@ export function slice<T extends Tensor>(x: T, begin: number[], size: number[]): 
   if (getBackend() !== 'wasm') return nativeSlice(x, begin, size);
   return differentiable(
     [x],
-    (x) => sliceInPlace(x, begin, size),
+    (x) => sliceInPlace({ x }, { begin, size }) ?? nativeSlice(x, begin, size),
     (dy, [x]) => [
       pad(
         dy,

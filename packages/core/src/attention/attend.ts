@@ -1,9 +1,9 @@
 import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { canFuse, fusedAttend } from '../kernels/wasm/attend.js';
+import { fusedAttend } from '../kernels/attend.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { addPlaneBias, planeBiasGradient, type PlaneBias } from './plane-bias.js';
-import { byTiles, type TileFunction, type TileGradient } from './tiles.js';
+import { byTiles, type KnownWork, type TileFunction, type TileGradient } from './tiles.js';
 
 export interface AttendOptions {
   /** What the products of queries and keys are multiplied by. Default: 1. */
@@ -28,7 +28,6 @@ export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias 
     const rows: Tensor[] = [scaled(q, scale)];
     const shared: Tensor[] = [k, v];
     (perQuery ? rows : shared).push(...terms);
-    const fused = canFuse() ? fusedTile : undefined;
     return byTiles(rows, shared, k.shape[1], attendTile, { gradient: attendTileGradient, fused }) as Tensor3D;
   });
 }
@@ -61,7 +60,10 @@ const attendTile: TileFunction = ([k, v, ...shared]) => {
   return ([q, ...own]) => matMul(weigh(q, kT, [...own, ...shared]), v);
 };
 
-const fusedTile = ([k, v, ...shared]: Tensor[], [q, ...own]: Tensor[]) => fusedAttend(q, k, v, [...own, ...shared]);
+const fused: NonNullable<KnownWork['fused']> = ([k, v, ...shared], [q, ...own]) => {
+  const bias = [...own, ...shared];
+  return fusedAttend({ q, k, v, bias: bias.at(-1), rowBias: bias.length === 2 ? bias[0] : undefined });
+};
 
 const attendTileGradient: TileGradient = ([k, v, ...shared]) => {
   const [kT, vT] = [transposeLast(k), transposeLast(v)];

@@ -26,8 +26,8 @@ const LEAST_ROWS = 32;
 export interface KnownWork {
   /** Its gradient, where a better one is known than TensorFlow.js derives. */
   readonly gradient?: TileGradient;
-  /** All of it at once, where a kernel does that in bounded memory. */
-  readonly fused?: ((shared: Tensor[], rows: Tensor[]) => Tensor) | undefined;
+  /** All of it at once, where a kernel does that in bounded memory; undefined where none does. */
+  readonly fused?: (shared: Tensor[], rows: Tensor[]) => Tensor | undefined;
   /** Whether a tile must have all rows of its images. Default: false. */
   readonly wholeImages?: boolean;
 }
@@ -53,7 +53,7 @@ export function byTiles(
   const tiling = tilingFor(count, columns, wholeImages);
   if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
-  const forward = (rows: Tensor[], shared: Tensor[]) => (fused ? fused(shared, rows) : forwardByTiles(rows, shared, tiling, f));
+  const forward = (rows: Tensor[], shared: Tensor[]) => fused?.(shared, rows) ?? forwardByTiles(rows, shared, tiling, f);
   return differentiable(
     [...rows, ...shared],
     (...inputs) => forward(...partition(inputs)),

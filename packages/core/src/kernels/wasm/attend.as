@@ -3,6 +3,8 @@
 //
 // AssemblyScript; `npm run build:kernels` makes attend-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous.
 
+import { madd } from './common/simd';
+
 /** Queries and keys of a block: its scores take 16 kB. */
 const QUERIES: usize = 16;
 const KEYS: usize = 256;
@@ -142,13 +144,13 @@ function weigh(constants: usize, row: usize, columns: usize, maximum: usize, tot
 @inline
 function exponential(x: v128, least: v128, log2e: v128, shift: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128): v128 {
   const bounded = f32x4.pmax(x, least);
-  const bits = f32x4.relaxed_madd(bounded, log2e, shift);
-  const rest = f32x4.relaxed_madd(bounded, log2e, f32x4.sub(shift, bits));
-  let p = f32x4.relaxed_madd(c5, rest, c4);
-  p = f32x4.relaxed_madd(p, rest, c3);
-  p = f32x4.relaxed_madd(p, rest, c2);
-  p = f32x4.relaxed_madd(p, rest, c1);
-  p = f32x4.relaxed_madd(p, rest, c0);
+  const bits = madd(bounded, log2e, shift);
+  const rest = madd(bounded, log2e, f32x4.sub(shift, bits));
+  let p = madd(c5, rest, c4);
+  p = madd(p, rest, c3);
+  p = madd(p, rest, c2);
+  p = madd(p, rest, c1);
+  p = madd(p, rest, c0);
   return f32x4.mul(p, i32x4.shl(bits, 23));
 }
 
@@ -167,17 +169,17 @@ function multiplyAdd(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, count
   for (const end = b + (count << 5); b < end; b += 32, a0 += 4, a1 += 4, a2 += 4, a3 += 4) {
     const left = v128.load(b), right = v128.load(b, 16);
     let value = v128.load32_splat(a0);
-    c00 = f32x4.relaxed_madd(value, left, c00);
-    c01 = f32x4.relaxed_madd(value, right, c01);
+    c00 = madd(value, left, c00);
+    c01 = madd(value, right, c01);
     value = v128.load32_splat(a1);
-    c10 = f32x4.relaxed_madd(value, left, c10);
-    c11 = f32x4.relaxed_madd(value, right, c11);
+    c10 = madd(value, left, c10);
+    c11 = madd(value, right, c11);
     value = v128.load32_splat(a2);
-    c20 = f32x4.relaxed_madd(value, left, c20);
-    c21 = f32x4.relaxed_madd(value, right, c21);
+    c20 = madd(value, left, c20);
+    c21 = madd(value, right, c21);
     value = v128.load32_splat(a3);
-    c30 = f32x4.relaxed_madd(value, left, c30);
-    c31 = f32x4.relaxed_madd(value, right, c31);
+    c30 = madd(value, left, c30);
+    c31 = madd(value, right, c31);
   }
   v128.store(c, c00), v128.store(c, c01, 16);
   v128.store(d1, c10), v128.store(d1, c11, 16);

@@ -1,7 +1,9 @@
-import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { ATTEND } from './attend-binary.js';
-import { addressOf, FLOAT_BYTES, wasmKernel, withScratch } from './backend.js';
-import { program } from './program.js';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { AttendInputs } from '../attend.js';
+import type { Form, Inputs } from '../kernel.js';
+import { ATTEND, ATTEND_PLAIN } from './attend-binary.js';
+import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
+import { programOf } from './program.js';
 
 /** attend.as */
 interface Attend {
@@ -30,28 +32,13 @@ const LANES = 8;
 // a call that runs, to soon run what it optimised.
 const GROUP = 256;
 
-const attend = program<Attend>(ATTEND);
+const program = programOf<Attend>(ATTEND, ATTEND_PLAIN);
 
-/** Whether {@link fusedAttend} can run. */
-export const canFuse = attend.canRun;
+/** The kernel on wasm. */
+export const wasmAttend: Form<WasmBackend, AttendInputs> = { canRun: program.canRun, run };
 
-/**
- * softmax(q·kᵀ + bias)·v in one pass, whose scores never leave the cache.
- *
- * @param q `[B, N, D]`
- * @param k `[B, M, D]`
- * @param v `[B, M, E]`
- * @param bias none, or one of `[B or 1, N or 1, M]`, or two of the rows and the columns of a plane of keys, `[B or 1, N, H]` and `[B or 1, N, W]`
- * @returns `[B, N, E]`
- */
-export function fusedAttend(q: Tensor, k: Tensor, v: Tensor, bias: readonly Tensor[]): Tensor {
-  return kernel({ q, k, v, bias: bias.at(-1), rowBias: bias.length === 2 ? bias[0] : undefined });
-}
-
-type Operands = Record<'q' | 'k' | 'v', Tensor> & Record<'bias' | 'rowBias', Tensor | undefined>;
-
-const kernel = wasmKernel<Operands>('SaccadeAttend', ({ q, k, v, bias, rowBias }, backend) => {
-  const { scratchBytes, packKeys, packValues, attend: attendGroup } = attend.on(backend);
+function run(backend: WasmBackend, { q, k, v, bias, rowBias }: Inputs<AttendInputs>): TensorInfo {
+  const { scratchBytes, packKeys, packValues, attend: attendGroup } = program.on(backend);
   const [batch, n, d] = q.shape;
   const [, m, e] = v.shape;
   const image = (x: TensorInfo, i: number) => addressOf(backend, x) + (x.shape[0] > 1 ? i * x.shape[1] * x.shape[2] * FLOAT_BYTES : 0);
@@ -76,7 +63,7 @@ const kernel = wasmKernel<Operands>('SaccadeAttend', ({ q, k, v, bias, rowBias }
     }
     return out;
   });
-});
+}
 
 function padded(count: number): number {
   return Math.ceil(count / LANES) * LANES;

@@ -1,13 +1,4 @@
-import {
-  engine,
-  getKernel,
-  registerKernel,
-  type DataType,
-  type KernelConfig,
-  type NamedAttrMap,
-  type Tensor,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { BlockError } from '../../errors.js';
 
 /** What our kernels use of the wasm backend. */
@@ -26,16 +17,10 @@ export interface WasmBackend {
 
 export const FLOAT_BYTES = 4;
 
-/** A kernel of our own, under a name of its own, registered when it is first called. Inputs that there may be none of are undefined. */
-export function wasmKernel<I extends object, A extends object = object>(
-  kernelName: string,
-  run: (inputs: { [K in keyof I]: TensorInfo | Extract<I[K], undefined> }, backend: WasmBackend, attrs: A) => TensorInfo,
-): (inputs: I, attrs?: A) => Tensor {
-  const kernelFunc = (({ inputs, backend, attrs }) => run(inputs as never, backend as never, attrs as never)) as KernelConfig['kernelFunc'];
-  return (inputs, attrs) => {
-    if (!getKernel(kernelName, 'wasm')) registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
-    return engine().runKernel(kernelName, inputs as Record<string, Tensor>, attrs as NamedAttrMap | undefined);
-  };
+/** Whether a wasm backend has what we use of it. It is not documented, and another version may not. */
+export function isKnown({ wasm, dataIdMap, makeOutput }: WasmBackend): boolean {
+  const parts = [wasm?._malloc, wasm?._free, wasm?.cwrap, dataIdMap?.get, makeOutput];
+  return parts.every((part) => typeof part === 'function') && wasm.asm?.memory instanceof WebAssembly.Memory;
 }
 
 /** Works with so many bytes of the backend's memory, from the address that `work` is given, and frees them. */

@@ -2,6 +2,8 @@
 //
 // AssemblyScript; `npm run build:kernels` makes convolve-binary.ts of it. All pointers are in bytes, all tensors row-major and contiguous.
 
+import { madd } from './common/simd';
+
 /** Filters of a panel: two vectors. */
 const LANES: usize = 8;
 
@@ -67,17 +69,17 @@ export function convolve(
           for (const end = b + tapBytes; b < end; b += LANES << 2, a0 += 4, a1 += 4, a2 += 4, a3 += 4) {
             const left = v128.load(b), right = v128.load(b, 16);
             let value = v128.load32_splat(a0);
-            c00 = f32x4.relaxed_madd(value, left, c00);
-            c01 = f32x4.relaxed_madd(value, right, c01);
+            c00 = madd(value, left, c00);
+            c01 = madd(value, right, c01);
             value = v128.load32_splat(a1);
-            c10 = f32x4.relaxed_madd(value, left, c10);
-            c11 = f32x4.relaxed_madd(value, right, c11);
+            c10 = madd(value, left, c10);
+            c11 = madd(value, right, c11);
             value = v128.load32_splat(a2);
-            c20 = f32x4.relaxed_madd(value, left, c20);
-            c21 = f32x4.relaxed_madd(value, right, c21);
+            c20 = madd(value, left, c20);
+            c21 = madd(value, right, c21);
             value = v128.load32_splat(a3);
-            c30 = f32x4.relaxed_madd(value, left, c30);
-            c31 = f32x4.relaxed_madd(value, right, c31);
+            c30 = madd(value, left, c30);
+            c31 = madd(value, right, c31);
           }
         }
       }

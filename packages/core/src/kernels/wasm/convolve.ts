@@ -1,7 +1,9 @@
-import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
-import { addressOf, FLOAT_BYTES, wasmKernel, withScratch } from './backend.js';
-import { CONVOLVE } from './convolve-binary.js';
-import { program } from './program.js';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { ConvolveGeometry, ConvolveInputs } from '../convolve.js';
+import type { Form, Inputs } from '../kernel.js';
+import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
+import { CONVOLVE, CONVOLVE_PLAIN } from './convolve-binary.js';
+import { programOf } from './program.js';
 
 /** convolve.as */
 interface Convolve {
@@ -26,47 +28,15 @@ interface Convolve {
   ) => void;
 }
 
-/** The tensors of a convolution. */
-export interface DirectInputs {
-  /** `[N, H, W, inputs]` */
-  readonly x: Tensor4D;
-  /** `[k, k, inputs / groups, filters]` */
-  readonly kernel: Tensor4D;
-  /** `[filters]`, or none: multiplies what each filter gives, before the bias. */
-  readonly factor: Tensor1D | undefined;
-  /** `[filters]`, or none */
-  readonly bias: Tensor1D | undefined;
-}
-
-/** What there is to know of a convolution beside its tensors. */
-export interface DirectGeometry {
-  readonly stride: number;
-  readonly dilation: number;
-  readonly padding: number;
-  readonly groups: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-}
-
 const LANES = 8;
 
-const convolve = program<Convolve>(CONVOLVE);
+const program = programOf<Convolve>(CONVOLVE, CONVOLVE_PLAIN);
 
-/** Whether {@link directConvolution} can run. */
-export const canConvolve = convolve.canRun;
+/** The kernel on wasm. */
+export const wasmConvolve: Form<WasmBackend, ConvolveInputs, ConvolveGeometry> = { canRun: program.canRun, run };
 
-/**
- * A convolution with groups, stride and dilation in one pass, with no gradient. It takes about two thirds of XNNPACK's time; with many
- * groups, which XNNPACK gets one by one, a tenth.
- *
- * @returns `[N, outHeight, outWidth, filters]`
- */
-export function directConvolution(inputs: DirectInputs, geometry: DirectGeometry): Tensor4D {
-  return kernel(inputs, geometry) as Tensor4D;
-}
-
-const kernel = wasmKernel<DirectInputs, DirectGeometry>('SaccadeConvolve', ({ x, kernel, factor, bias }, backend, geometry) => {
-  const { panelBytes, pack, convolve: convolvePanel } = convolve.on(backend);
+function run(backend: WasmBackend, { x, kernel, factor, bias }: Inputs<ConvolveInputs>, geometry: ConvolveGeometry): TensorInfo {
+  const { panelBytes, pack, convolve: convolvePanel } = program.on(backend);
   const { stride, dilation, padding, groups, outHeight, outWidth } = geometry;
   const [images, height, width, inputs] = x.shape;
   const [k, , depth, filters] = kernel.shape;
@@ -91,4 +61,4 @@ const kernel = wasmKernel<DirectInputs, DirectGeometry>('SaccadeConvolve', ({ x,
     }
     return out;
   });
-});
+}

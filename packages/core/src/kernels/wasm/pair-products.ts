@@ -1,5 +1,6 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { addressOf, FLOAT_BYTES, wasmKernel, type WasmBackend } from './backend.js';
+import { ownKernel, type Inputs } from '../kernel.js';
+import { addressOf, FLOAT_BYTES, isKnown, type WasmBackend } from './backend.js';
 
 type PairProduct = (
   a: number,
@@ -13,19 +14,20 @@ type PairProduct = (
   out: number,
 ) => void;
 
-/**
- * On wasm: the product of every pair of a batch, each by XNNPACK, in place. The backend's own kernel leaves XNNPACK for a scalar loop as
- * soon as there is more than one pair, and its slices copy the whole batch for every pair that they cut out.
- *
- * @param a `[B, M, K]`
- * @param b `[B, K, N]`
- * @returns `[B, M, N]`
- */
-export function pairProducts(a: Tensor, b: Tensor): Tensor {
-  return kernel({ a, b });
+interface Pairs {
+  /** `[B, M, K]` */
+  readonly a: Tensor;
+  /** `[B, K, N]` */
+  readonly b: Tensor;
 }
 
-const kernel = wasmKernel<Record<'a' | 'b', Tensor>>('SaccadePairProducts', ({ a, b }, backend) => {
+/**
+ * The product of every pair of a batch, each by XNNPACK, in place: `[B, M, N]`. The backend's own kernel leaves XNNPACK for a scalar loop as soon as
+ * there is more than one pair, and its slices copy the whole batch for every pair that they cut out.
+ */
+export const pairProducts = ownKernel<Pairs>('SaccadePairProducts', { wasm: { canRun: isKnown, run } });
+
+function run(backend: WasmBackend, { a, b }: Inputs<Pairs>): TensorInfo {
   const multiply = productOf(backend);
   const [batch, m, k] = a.shape as [number, number, number];
   const n = b.shape[2];
@@ -43,7 +45,7 @@ const kernel = wasmKernel<Record<'a' | 'b', Tensor>>('SaccadePairProducts', ({ a
     for (const view of views) forget(backend, view);
   }
   return out;
-});
+}
 
 /** Ends a view. `disposeData` of the backend would free the memory that it looks at. */
 function forget({ wasm, dataIdMap }: WasmBackend, { dataId }: TensorInfo): void {

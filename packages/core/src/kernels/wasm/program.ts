@@ -1,33 +1,55 @@
-import { backend, getBackend } from '@tensorflow/tfjs-core';
-import type { WasmBackend } from './backend.js';
+import { isKnown, type WasmBackend } from './backend.js';
 
 /** A program of our own that works in the backend's memory. */
 export interface Program<P> {
   /**
-   * Whether it can run: on the wasm backend with one thread, where WebAssembly has relaxed SIMD. With several threads XNNPACK, which takes
-   * them all, is the faster way.
+   * Whether it can run on a backend: on one with one thread, where WebAssembly has SIMD. With several threads XNNPACK, which takes them all, is
+   * the faster way.
    */
-  readonly canRun: () => boolean;
+  readonly canRun: (backend: WasmBackend) => boolean;
   /** The program's functions, in the memory of a backend that it can run on. */
   readonly on: (backend: WasmBackend) => P;
 }
 
-/** @param code the program, hex */
-export function program<P>(code: string): Program<P> {
+/**
+ * @param codes the program, hex, for more and for less able engines: the first is taken that the engine validates
+ */
+export function programOf<P>(...codes: readonly string[]): Program<P> {
   const instances = new WeakMap<WasmBackend, P | null>();
   const instanceOn = (backend: WasmBackend): P | null => {
-    if (!instances.has(backend)) instances.set(backend, instantiate(code, backend.wasm.asm?.memory) as P | null);
+    if (!instances.has(backend)) instances.set(backend, instantiate(codes, backend) as P | null);
     return instances.get(backend)!;
   };
   return {
-    canRun: () => getBackend() === 'wasm' && instanceOn(backend() as unknown as WasmBackend) !== null,
+    canRun: (backend) => instanceOn(backend) !== null,
     on: (backend) => instanceOn(backend)!,
   };
 }
 
-function instantiate(code: string, memory: WebAssembly.Memory | undefined): WebAssembly.Exports | null {
-  const shared = typeof SharedArrayBuffer !== 'undefined' && memory?.buffer instanceof SharedArrayBuffer;
-  const binary = Uint8Array.from(code.match(/../g)!, (byte) => parseInt(byte, 16));
-  if (!memory || shared || !WebAssembly.validate(binary)) return null;
+function instantiate(codes: readonly string[], backend: WasmBackend): WebAssembly.Exports | null {
+  const memory = memoryOf(backend);
+  if (typeof memory === 'string') return without(memory);
+  const binary = codes.map(bytesOf).find((binary) => WebAssembly.validate(binary));
+  if (!binary) return without('this engine has no SIMD for WebAssembly');
   return new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports;
+}
+
+/** The backend's memory, or why our programs cannot work in it. */
+function memoryOf(backend: WasmBackend): WebAssembly.Memory | string {
+  if (!isKnown(backend)) return 'this wasm backend is not built as that of TensorFlow.js 4.22 is';
+  const memory = backend.wasm.asm!.memory!;
+  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  return shared ? 'the wasm backend runs threads' : memory;
+}
+
+const said = new Set<string>();
+
+function without(reason: string): null {
+  if (!said.has(reason)) console.debug(`@saccade/core: without kernels of its own, since ${reason}.`);
+  said.add(reason);
+  return null;
+}
+
+function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(hex.match(/../g)!, (byte) => parseInt(byte, 16));
 }

@@ -1,23 +1,20 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../shapes.js';
-import { addressOf, FLOAT_BYTES, wasmKernel } from './backend.js';
+import { ownKernel, type Inputs } from '../kernel.js';
+import { addressOf, FLOAT_BYTES, isKnown, type WasmBackend } from './backend.js';
 
-/**
- * tf.slice on wasm, run by run within the backend's memory. The backend's own kernel first copies the whole tensor out of it.
- *
- * @param x of 32-bit floats
- * @param begin and `size`, one for each axis
- */
-export function sliceInPlace(x: Tensor, begin: number[], size: number[]): Tensor {
-  return kernel({ x }, { begin, size });
-}
-
-interface Attributes {
+/** One number for each axis. */
+interface Cut {
   readonly begin: number[];
   readonly size: number[];
 }
 
-const kernel = wasmKernel<{ x: Tensor }, Attributes>('SaccadeSlice', ({ x }, backend, { begin, size }) => {
+/**
+ * A slice of 32-bit floats, run by run within the backend's memory. The backend's own kernel first copies the whole tensor out of it.
+ */
+export const sliceInPlace = ownKernel<{ x: Tensor }, Cut>('SaccadeSlice', { wasm: { canRun: isKnown, run } });
+
+function run(backend: WasmBackend, { x }: Inputs<{ x: Tensor }>, { begin, size }: Cut): TensorInfo {
   const out = backend.makeOutput(size, 'float32');
   // Read only now: the memory may have grown.
   const bytes = backend.wasm.HEAPU8;
@@ -40,4 +37,4 @@ const kernel = wasmKernel<{ x: Tensor }, Attributes>('SaccadeSlice', ({ x }, bac
   };
   if (run > 0) copy(0, addressOf(backend, x));
   return out;
-});
+}

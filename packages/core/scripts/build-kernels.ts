@@ -29,17 +29,19 @@ for (const name of names) {
 /** @returns the program, hex */
 async function binaryOf(name: string, relaxed: boolean): Promise<string> {
   let binary: Uint8Array | undefined;
-  const { error, stderr } = await compile([`${name}.ts`, '-o', `${name}.wasm`, ...FLAGS, '--use', `RELAXED=${Number(relaxed)}`], {
+  let messages = '';
+  const { error } = await compile([`${name}.ts`, '-o', `${name}.wasm`, ...FLAGS, '--use', `RELAXED=${Number(relaxed)}`], {
     // The source is no TypeScript, and should not look like it to other tools; the compiler knows no other extension.
     readFile: (file: string) => {
       const source = path.join(folder, file.replace(/\.ts$/, '.as'));
       return file.endsWith('.ts') && existsSync(source) ? readFileSync(source, 'utf8') : null;
     },
+    stderr: { write: (text: string | Uint8Array) => (messages += String(text)) },
     writeFile: (file: string, contents: string | Uint8Array) => {
       if (file === `${name}.wasm`) binary = contents as Uint8Array;
     },
   });
-  if (error || !binary) throw new Error(`${name}.as does not compile.\n${stderr.toString()}`, { cause: error });
+  if (error || !binary) throw new Error(`${name}.as does not compile.\n${messages}`, { cause: error });
   return Buffer.from(binary).toString('hex');
 }
 

@@ -6,11 +6,14 @@ const GUARD = 256;
 // A quiet NaN: what a kernel reads of it shows in its results.
 const FILL = 0x7fc0_1234;
 
+// Emscripten's names.
+const [ALLOCATE, FREE] = ['_malloc', '_free'] as const;
+
 /** What there is to know of the wasm backend's memory. */
 interface Heap {
   readonly HEAPU32: Uint32Array;
-  _malloc(bytes: number): number;
-  _free(at: number): void;
+  [ALLOCATE]: (bytes: number) => number;
+  [FREE]: (at: number) => void;
 }
 
 /**
@@ -19,29 +22,29 @@ interface Heap {
  */
 export async function withGuards(work: () => Promise<void>): Promise<void> {
   const { wasm: heap } = backend() as unknown as { wasm: Heap };
-  // Emscripten's functions replace themselves when they are first called.
-  heap._free(heap._malloc(4));
-  const { _malloc: allocate, _free: free } = heap;
+  // They replace themselves when they are first called.
+  heap[FREE](heap[ALLOCATE](4));
+  const { [ALLOCATE]: allocate, [FREE]: free } = heap;
   const sizes = new Map<number, number>();
   const guards = (at: number) => [at - GUARD, at + sizes.get(at)!].map((start) => heap.HEAPU32.subarray(start / 4, (start + GUARD) / 4));
   let broken = 0;
   const check = (at: number): void => {
     for (const guard of guards(at)) if (!guard.every((value) => value === FILL)) broken++;
   };
-  heap._malloc = (bytes) => {
+  heap[ALLOCATE] = (bytes) => {
     const size = Math.ceil(bytes / 4) * 4;
-    const start = allocate.call(heap, size + 2 * GUARD);
+    const start = allocate(size + 2 * GUARD);
     if (start === 0) return 0;
     const at = start + GUARD;
     sizes.set(at, size);
     for (const guard of guards(at)) guard.fill(FILL);
     return at;
   };
-  heap._free = (at) => {
-    if (!sizes.has(at)) return free.call(heap, at);
+  heap[FREE] = (at) => {
+    if (!sizes.has(at)) return free(at);
     check(at);
     sizes.delete(at);
-    free.call(heap, at - GUARD);
+    free(at - GUARD);
   };
   try {
     await work();
@@ -49,6 +52,6 @@ export async function withGuards(work: () => Promise<void>): Promise<void> {
     expect(broken, 'guard regions that were written to').toBe(0);
     expect(sizes.size, 'guarded allocations left behind').toBe(0);
   } finally {
-    Object.assign(heap, { _malloc: allocate, _free: free });
+    Object.assign(heap, { [ALLOCATE]: allocate, [FREE]: free });
   }
 }

@@ -17,10 +17,12 @@ export interface WasmBackend {
 
 export const FLOAT_BYTES = 4;
 
+const PARTS = ['wasm._malloc', 'wasm._free', 'wasm.cwrap', 'wasm.tfjs', 'wasm.HEAPU8', 'wasm.asm.memory', 'dataIdMap.get', 'makeOutput'];
+
 /** Whether a wasm backend has what we use of it. It is not documented, and another version may not. */
-export function isKnown({ wasm, dataIdMap, makeOutput }: WasmBackend): boolean {
-  const parts = [wasm?._malloc, wasm?._free, wasm?.cwrap, dataIdMap?.get, makeOutput];
-  return parts.every((part) => typeof part === 'function') && wasm.asm?.memory instanceof WebAssembly.Memory;
+export function isKnown(backend: WasmBackend): boolean {
+  const at = (path: string) => path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], backend);
+  return PARTS.every((path) => at(path) !== undefined);
 }
 
 /** Works with so many bytes of the backend's memory, from the address that `work` is given, and frees them. */

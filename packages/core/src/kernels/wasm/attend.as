@@ -3,6 +3,7 @@
 //
 // AssemblyScript; `npm run build:kernels` makes attend-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous.
 
+import { EXPONENTIAL_BYTES, exponential, storeExponential } from './common/exponential';
 import { madd } from './common/simd';
 
 /** Queries and keys of a block: its scores take 16 kB. */
@@ -11,13 +12,10 @@ const KEYS: usize = 256;
 /** Channels, or keys, that a tile of a product computes at once: two vectors. */
 const LANES: usize = 8;
 const LOWEST: f32 = -3.0e38;
-const LOG2E: f32 = 1.4426950408889634;
-/** Bytes of the table of constants. V8 makes a vector that stands in the code anew wherever it is used, in five instructions; one from memory stays. */
-const CONSTANTS: usize = 9 << 4;
 
 /** Of the scratch space for n queries: constants, the scores of a block, and for each query its sum of values, its maximum and its total. */
 export function scratchBytes(n: usize, e: usize): usize {
-  return CONSTANTS + ((QUERIES * KEYS + padded(n) * (padded(e) + 2)) << 2);
+  return EXPONENTIAL_BYTES + ((QUERIES * KEYS + padded(n) * (padded(e) + 2)) << 2);
 }
 
 /** k `[m, d]` as panels of 8 keys, `[⌈m/8⌉, d, 8]`, the last filled up with zeros. */
@@ -47,12 +45,12 @@ export function attend(
 ): void {
   const rowBytes = d << 2;
   const sumBytes = padded(e) << 2;
-  const scores = scratch + CONSTANTS;
+  const scores = scratch + EXPONENTIAL_BYTES;
   const sums = scores + ((QUERIES * KEYS) << 2);
   const maxima = sums + padded(n) * sumBytes;
   const totals = maxima + (padded(n) << 2);
   const last = q + (n - 1) * rowBytes;
-  storeConstants(scratch);
+  storeExponential(scratch);
   memory.fill(sums, 0, n * sumBytes);
   for (let i: usize = 0; i < n; i++) {
     store<f32>(maxima + (i << 2), LOWEST);
@@ -93,21 +91,6 @@ export function attend(
   }
 }
 
-/** The constants of {@link exponential}, in the order of its arguments. */
-function storeConstants(to: usize): void {
-  v128.store(to, f32x4.splat(-127 / LOG2E));
-  v128.store(to, f32x4.splat(LOG2E), 16);
-  // Adding 1.5·2²³ rounds to a whole number and leaves it, with the exponent's bias of 127, in the lowest bits.
-  v128.store(to, f32x4.splat(12_583_039), 32);
-  // The polynomial for 2^x of degree 5 with the least relative error between -1/2 and 1/2, 8e-8.
-  v128.store(to, f32x4.splat(1.000000072), 48);
-  v128.store(to, f32x4.splat(0.6931469671), 64);
-  v128.store(to, f32x4.splat(0.2402211972), 80);
-  v128.store(to, f32x4.splat(0.05550713274), 96);
-  v128.store(to, f32x4.splat(0.009675541334), 112);
-  v128.store(to, f32x4.splat(0.001327647198), 128);
-}
-
 /** Turns a query's scores into exp(score − maximum), and what there is of it so far to the new maximum. */
 // @ts-ignore: decorator
 @inline
@@ -119,39 +102,21 @@ function weigh(constants: usize, row: usize, columns: usize, maximum: usize, tot
   // pmax is one instruction; it passes over NaN, but the exponential below does not.
   for (let at = row; at < end; at += 32) top = f32x4.pmax(top, f32x4.pmax(v128.load(at), v128.load(at, 16)));
   const now = max(max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)), max(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3)));
-  const least = v128.load(constants), log2e = v128.load(constants, 16), shift = v128.load(constants, 32);
-  const c0 = v128.load(constants, 48), c1 = v128.load(constants, 64), c2 = v128.load(constants, 80);
-  const c3 = v128.load(constants, 96), c4 = v128.load(constants, 112), c5 = v128.load(constants, 128);
   const peak = f32x4.splat(now);
   let all = f32x4.splat(0);
   for (let at = row; at < end; at += 16) {
-    const weights = exponential(f32x4.sub(v128.load(at), peak), least, log2e, shift, c0, c1, c2, c3, c4, c5);
+    const weights = exponential(f32x4.sub(v128.load(at), peak), constants);
     all = f32x4.add(all, weights);
     v128.store(at, weights);
   }
   const added = f32x4.extract_lane(all, 0) + f32x4.extract_lane(all, 1) + f32x4.extract_lane(all, 2) + f32x4.extract_lane(all, 3);
   if (now > before) {
-    const fade = exponential(f32x4.splat(before - now), least, log2e, shift, c0, c1, c2, c3, c4, c5);
+    const fade = exponential(f32x4.splat(before - now), constants);
     store<f32>(maximum, now);
     store<f32>(total, load<f32>(total) * f32x4.extract_lane(fade, 0));
     for (let at = sum; at < sum + sumBytes; at += 16) v128.store(at, f32x4.mul(v128.load(at), fade));
   }
   store<f32>(total, load<f32>(total) + added);
-}
-
-/** exp(x) for x ≤ 0, to 2 units in the last place, as a power of 2; 0 at `least` and below, since all bits of the exponent are 0 there. */
-// @ts-ignore: decorator
-@inline
-function exponential(x: v128, least: v128, log2e: v128, shift: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128): v128 {
-  const bounded = f32x4.pmax(x, least);
-  const bits = madd(bounded, log2e, shift);
-  const rest = madd(bounded, log2e, f32x4.sub(shift, bits));
-  let p = madd(c5, rest, c4);
-  p = madd(p, rest, c3);
-  p = madd(p, rest, c2);
-  p = madd(p, rest, c1);
-  p = madd(p, rest, c0);
-  return f32x4.mul(p, i32x4.shl(bits, 23));
 }
 
 /** c `[4, 8]` = a·b, or with `add` c + a·b, for four rows a of `count` values and a panel b `[count, 8]`. */

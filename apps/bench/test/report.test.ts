@@ -16,6 +16,7 @@ const latency = (block: string, medianMs: number): LatencyResult => ({
   p95Ms: medianMs * 1.1,
   firstRunMs: 90,
   kernels: 7,
+  dispatches: 5,
   bytesMoved: 9_680_000,
   peakBytes: 1_500_000,
   params: 8464,
@@ -24,6 +25,7 @@ const latency = (block: string, medianMs: number): LatencyResult => ({
   baselineMedianMs: 2,
   baselineP95Ms: 3,
   baselineKernels: 8,
+  baselineDispatches: 12,
   baselineBytesMoved: 9_000_000,
   baselineSamples: [2],
   ratio: 2 / medianMs,
@@ -91,7 +93,9 @@ describe('a report', () => {
       .flatMap((line) => /^(Slow|Bad|Quick|none)\b/.exec(line)?.[1] ?? []);
     expect(names).toEqual(['Quick', 'Slow', 'Bad', 'Quick', 'none']);
     expect(textReport(run)).toMatch(/Bad +wrong output/);
-    expect(textReport(run)).toMatch(/Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +9\.68 \(9\.00\) +97 +1\.50 +8,464 +0\.00819/);
+    expect(textReport(run)).toMatch(
+      /Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +5 \(12\) +9\.68 \(9\.00\) +97 +1\.50 +8,464 +0\.00819/,
+    );
     expect(textReport(run)).toMatch(/Quick +82\.5 +– +\+2\.5 +0 +41\.0 +78,000 +246/);
   });
 

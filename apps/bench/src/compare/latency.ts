@@ -46,12 +46,13 @@ export async function* compareLatency(
 
 function fieldsOf({ baseline, ...own }: Latency): Partial<LatencyResult> {
   if ('refused' in baseline) return { ...own, baselineRefused: baseline.refused };
-  const { medianMs, p95Ms, kernels, bytesMoved, samples, ratio, ratioCi95, difference } = baseline;
+  const { medianMs, p95Ms, kernels, dispatches, bytesMoved, samples, ratio, ratioCi95, difference } = baseline;
   return {
     ...own,
     baselineMedianMs: medianMs,
     baselineP95Ms: p95Ms,
     baselineKernels: kernels,
+    ...(dispatches !== undefined && { baselineDispatches: dispatches }),
     baselineBytesMoved: bytesMoved,
     baselineSamples: samples,
     ratio,

@@ -61,6 +61,8 @@ const latency = z.strictObject({
   p95Ms: milliseconds.optional(),
   firstRunMs: milliseconds.optional(),
   kernels: count.optional(),
+  /** Compute shaders run: on WebGPU, where a kernel may take several, and `bytesMoved` is what these read and write. */
+  dispatches: count.optional(),
   bytesMoved: count.optional(),
   peakBytes: z.number().nullable().optional(),
   params: count.optional(),
@@ -70,6 +72,7 @@ const latency = z.strictObject({
   baselineMedianMs: milliseconds.optional(),
   baselineP95Ms: milliseconds.optional(),
   baselineKernels: count.optional(),
+  baselineDispatches: count.optional(),
   baselineBytesMoved: count.optional(),
   /** Sample `i` was taken right before or after the block's sample `i`. */
   baselineSamples: samples.optional(),

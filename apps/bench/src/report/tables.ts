@@ -60,7 +60,7 @@ function absentTable(results: readonly Result[]): Table {
 
 const LATENCY_NOTES = [
   'Times in ms a forward. "×plain": how many times faster than the plain form, ≥ 1 is faster, with its 95 % interval; pairs of samples taken in turns.',
-  'In brackets, the plain form. "first": the first run, compilation included. MB: 10⁶ bytes; "moved" counts what kernels read and write, "peak" is memory growth.',
+  'In brackets, the plain form. "first": the first run, compilation included. MB: 10⁶ bytes; "moved" counts what kernels read and write, on WebGPU their dispatches; "peak" is memory growth.',
   '"copy %": bytes moved a second, of what copying a large tensor moves here; more than 100 where maps stay in caches.',
 ];
 
@@ -68,7 +68,22 @@ function latencyTable(results: readonly LatencyResult[], environment: Environmen
   return {
     title: `Latency at ${shapeName(results[0].shape)}, ${deviceLine(environment)}`,
     notes: [...notes, ...results.flatMap(({ block, baselineRefused }) => (baselineRefused ? [`Plain form of ${block} ${baselineRefused}.`] : []))],
-    columns: ['block', 'median', 'p95', 'first', 'plain', '×plain', '95 %', 'kernels', 'moved MB', 'copy %', 'peak MB', 'params', 'M mult-adds'],
+    columns: [
+      'block',
+      'median',
+      'p95',
+      'first',
+      'plain',
+      '×plain',
+      '95 %',
+      'kernels',
+      ...(onWebGpu(environment) ? ['dispatches'] : []),
+      'moved MB',
+      'copy %',
+      'peak MB',
+      'params',
+      'M mult-adds',
+    ],
     rows: sorted(results, (result) => result.medianMs!).map((result) => latencyRow(result, environment)),
   };
 }
@@ -86,12 +101,18 @@ function latencyRow(result: LatencyResult, environment: Environment): Row {
     timesFaster(result),
     interval,
     beside(whole(result.kernels), whole(result.baselineKernels)),
+    ...(onWebGpu(environment) ? [beside(whole(result.dispatches), whole(result.baselineDispatches))] : []),
     beside(mega(result.bytesMoved), mega(result.baselineBytesMoved)),
     copyShare(result, environment),
     mega(result.peakBytes),
     whole(result.params),
     mega(result.macs),
   ];
+}
+
+/** Elsewhere there are no dispatches to count. */
+function onWebGpu({ backend }: Environment): boolean {
+  return backend === 'webgpu';
 }
 
 /** The bytes moved a second, as a percentage of what a copy moves. */

@@ -1,0 +1,14 @@
+import { useBackend } from '@saccade/backends';
+import { mean, ones } from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { workOf } from '../src/engine/profile.ts';
+
+describe.skipIf(!inject('webgpu'))('on WebGPU', () => {
+  beforeAll(() => useBackend('webgpu'));
+
+  it('all compute shaders of a kernel count, with what passes between them', async () => {
+    const x = ones([1, 4, 4, 8]);
+    // One turns the positions innermost, the other one takes their mean.
+    expect(await workOf(() => mean(x, [1, 2]))).toEqual({ kernels: 1, dispatches: 2, bytesMoved: 4 * (2 * 128 + 128 + 8) });
+  });
+});

@@ -1,0 +1,17 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { AttendInputs } from './attend.js';
+import { ownKernel } from './kernel.js';
+
+/** The tensors that the gradient of attention takes. */
+export interface AttendGradientInputs extends AttendInputs {
+  /** What the attention gave, `[B, N, E]` */
+  readonly y: Tensor;
+  /** The gradient of that */
+  readonly dy: Tensor;
+}
+
+/**
+ * The gradients of {@link fusedAttend}'s inputs, computed from scores that are computed again and never leave the cache, one behind the other in
+ * one flat tensor: those of q, k and v, then of bias and rowBias where there are any, each as large as its input.
+ */
+export const fusedAttendGradient = ownKernel<AttendGradientInputs>('SaccadeAttendGradient', {});

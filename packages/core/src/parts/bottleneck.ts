@@ -1,6 +1,7 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
+import { engine, sum, tidy, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { ACTIVATIONS, type Activation } from '../activations.js';
+import { fusedExcite } from '../kernels/excite.js';
 import type { WeightScope } from '../weights.js';
 import { dense, type DenseOptions } from './dense.js';
 import { heNormal } from './initializers.js';
@@ -10,6 +11,8 @@ import { layerNorm } from './layer-norm.js';
 export interface Bottleneck {
   /** `[…, channels]` to the same shape */
   <T extends Tensor>(x: T): T;
+  /** `[squeezes, N, channels]` to `[N, channels]`: the sum of what it makes of several squeezes of each image. */
+  summed(squeezes: Tensor3D): Tensor2D;
   /** Multiply-adds over so many positions. */
   macs(positions?: number): number;
 }
@@ -34,10 +37,28 @@ export type DenseStart = Pick<DenseOptions, 'kernelInitializer' | 'biasInitializ
 export function bottleneck(weights: WeightScope, channels: number, width: number, options: BottleneckOptions = {}): Bottleneck {
   const { activation = 'relu', norm = 'none', useBias = true } = options;
   const reduce = dense(weights.at('reduce'), channels, width, { useBias, ...options.reduce });
-  const normalise = norm === 'layer' ? layerNorm(weights.at('norm'), width) : <T extends Tensor>(x: T) => x;
+  const normalise = norm === 'layer' ? layerNorm(weights.at('norm'), width) : null;
   const expand = dense(weights.at('expand'), width, channels, { useBias, ...options.expand });
-  const apply = <T extends Tensor>(x: T): T => expand(ACTIVATIONS[activation](normalise(reduce(x))));
-  return Object.assign(apply, { macs: (positions = 1) => reduce.macs(positions) + expand.macs(positions) });
+  const composed = <T extends Tensor>(x: T): T => {
+    const reduced = reduce(x);
+    return expand(ACTIVATIONS[activation](normalise ? normalise(reduced) : reduced));
+  };
+  const fused = (s: Tensor, summed: boolean): Tensor | undefined => {
+    if (engine().isTapeOn()) return undefined;
+    const inputs = {
+      s,
+      reduce: reduce.kernel.read(),
+      reduceBias: reduce.bias?.read(),
+      gamma: normalise?.gamma.read(),
+      beta: normalise?.beta.read(),
+      expand: expand.kernel.read(),
+      expandBias: expand.bias?.read(),
+    };
+    return fusedExcite(inputs, { activation, epsilon: normalise?.epsilon ?? 0, summed });
+  };
+  const apply = <T extends Tensor>(x: T): T => (fused(x, false) as T | undefined) ?? composed(x);
+  const summed = (squeezes: Tensor3D): Tensor2D => (fused(squeezes, true) as Tensor2D | undefined) ?? tidy(() => sum(composed(squeezes), 0));
+  return Object.assign(apply, { summed, macs: (positions = 1) => reduce.macs(positions) + expand.macs(positions) });
 }
 
 /** How He et al. start a linear map to `units`: its kernel keeps the variance of gradients, its bias is zero. */

@@ -1,5 +1,8 @@
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
+import type { GraphBuilder, Value } from './peers/graph.ts';
+
+export type { GraphBuilder, Value } from './peers/graph.ts';
 
 /** Sizes of a feature map, `[N, …positions, C]`. */
 export type MapShape = readonly number[];
@@ -39,6 +42,11 @@ export interface BenchEntry {
    * weights once, outside of the function that it returns; all that depends on `x` belongs inside. It returns all outputs that the layer has.
    */
   readonly baseline: (weight: WeightReader, layer: BenchLayer) => (x: Tensor4D) => Tensor | Tensor[];
+  /**
+   * The same block as an ONNX graph, the way a good export of its PyTorch code has it, for the comparison with other libraries. It returns the
+   * block's output, `[N, C, H, W]`.
+   */
+  readonly onnx?: (graph: GraphBuilder, layer: BenchLayer) => Value;
   /** The maps that it is timed at. Default: {@link DEFAULT_SHAPES}. */
   readonly shapes?: readonly MapShape[];
   /** The most bytes that the baseline holds at once at a shape, where that can be a lot; it is not run where it cannot fit. */

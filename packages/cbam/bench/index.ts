@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConvNorm, plainDense } from '@saccade/bench/plain';
 import { cbam } from '@saccade/cbam';
 import { add, concat, max, mean, mul, relu, reshape, sigmoid, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { cbamGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -18,6 +19,7 @@ const entries: BenchEntry[] = [
         return mul(y, sigmoid(spatial(pooled)));
       };
     },
+    onnx: cbamGraph,
     slot: 'branch',
     hostLayer: () => cbam({ reduction: 4 }),
   },

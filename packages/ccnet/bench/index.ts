@@ -3,6 +3,7 @@ import { plainConv, plainConvNorm, type PlainLayer } from '@saccade/bench/plain'
 import { crissCrossAttention, recurrentCrissCrossHead } from '@saccade/ccnet';
 import { add, concat, eye, leakyRelu, matMul, mul, reshape, slice, softmax, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { crissCrossAttentionGraph } from './onnx.ts';
 
 /** One loop, as the authors' module computes it. */
 function plainLoop(weight: WeightReader, prefix = ''): PlainLayer {
@@ -46,6 +47,7 @@ const entries: BenchEntry[] = [
       [1, 28, 28, 512],
       [1, 14, 14, 1024],
     ],
+    onnx: crissCrossAttentionGraph,
     slot: 'head',
   },
   {

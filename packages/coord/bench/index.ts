@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv } from '@saccade/bench/plain';
 import { coordinateAttention } from '@saccade/coord';
 import { add, concat, mean, mul, relu6, sigmoid, split, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
+import { coordinateAttentionGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -22,6 +23,7 @@ const entries: BenchEntry[] = [
         return mul(mul(x, gateW), gateH);
       };
     },
+    onnx: coordinateAttentionGraph,
     slot: 'inner',
   },
 ];

@@ -2,6 +2,7 @@ import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
 import { plainConv, plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { channelAffinityAttention, dualAttentionHead, positionAttention } from '@saccade/danet';
 import { add, matMul, max, mul, relu, reshape, softmax, sub, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { channelAffinityAttentionGraph, positionAttentionGraph } from './onnx.ts';
 
 function rowsOf(x: Tensor4D): Tensor3D {
   return reshape(x, [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]);
@@ -42,12 +43,14 @@ const entries: BenchEntry[] = [
       [1, 14, 14, 1024],
     ],
     baselineBytes: attentionBytes,
+    onnx: positionAttentionGraph,
     slot: 'head',
   },
   {
     block: 'ChannelAffinityAttention',
     layer: () => channelAffinityAttention(),
     baseline: (weight) => plainChannelAttention(weight),
+    onnx: channelAffinityAttentionGraph,
     slot: 'head',
   },
   {

@@ -1,6 +1,7 @@
 import type { BenchEntry } from '@saccade/bench/entry';
 import { efficientChannelAttention } from '@saccade/eca';
 import { conv1d, expandDims, mean, mul, reshape, sigmoid, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { efficientChannelAttentionGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -15,6 +16,7 @@ const entries: BenchEntry[] = [
         return mul(x, reshape(sigmoid(y), [images, 1, 1, channels]));
       };
     },
+    onnx: efficientChannelAttentionGraph,
     slot: 'branch',
   },
 ];

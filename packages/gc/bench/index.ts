@@ -17,6 +17,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { globalContextGraph, simplifiedNonLocalGraph } from './onnx.ts';
 
 /** [N, H, W, C] → [N, C] */
 function plainContext(weight: WeightReader): (x: Tensor4D) => Tensor2D {
@@ -49,6 +50,7 @@ const entries: BenchEntry[] = [
       const [gamma, beta] = [weight('add/norm/gamma'), weight('add/norm/beta')];
       return (x) => addToAll(x, expand(relu(plainLayerNorm(reduce(contextOf(x)), gamma, beta))));
     },
+    onnx: globalContextGraph,
     slot: 'branch',
     hostLayer: () => globalContext({ reduction: 4 }),
   },
@@ -60,6 +62,7 @@ const entries: BenchEntry[] = [
       const value = weight<Tensor2D>('value/kernel');
       return (x) => addToAll(x, matMul(contextOf(x), value));
     },
+    onnx: simplifiedNonLocalGraph,
     slot: 'branch',
   },
 ];

@@ -1,36 +1,9 @@
 import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConv } from '@saccade/bench/plain';
 import { multiHeadSelfAttention2D, type MultiHeadSelfAttention2D } from '@saccade/mhsa';
-import {
-  add,
-  broadcastTo,
-  concat,
-  cos,
-  div,
-  matMul,
-  mul,
-  pow,
-  range,
-  reshape,
-  sin,
-  softmax,
-  stack,
-  transpose,
-  type Tensor,
-  type Tensor4D,
-} from '@tensorflow/tfjs-core';
-
-/** DETR's `PositionEmbeddingSine` with `normalize`, of a map without a mask. */
-function sinePositions([height, width]: [number, number], channels: number): Tensor {
-  const frequencies = pow(10_000, div(range(0, channels / 4), channels / 4));
-  const encode = (size: number) => {
-    const positions = mul(div(range(1, size + 1), size + 1e-6), 2 * Math.PI);
-    const angles = div(reshape(positions, [size, 1]), frequencies);
-    return reshape(stack([sin(angles), cos(angles)], 2), [size, channels / 2]);
-  };
-  const plane = (x: Tensor, shape: number[]) => broadcastTo(reshape(x, shape), [height, width, channels / 2]);
-  return concat([plane(encode(height), [height, 1, channels / 2]), plane(encode(width), [1, width, channels / 2])], 2);
-}
+import { add, matMul, mul, reshape, softmax, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
+import { multiHeadSelfAttention2DGraph } from './onnx.ts';
+import { sinePositions } from './positions.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -56,6 +29,7 @@ const entries: BenchEntry[] = [
       [1, 14, 14, 1024],
     ],
     baselineBytes: ([batch, height, width]) => 2 * 4 * 8 * batch * (height * width) ** 2,
+    onnx: multiHeadSelfAttention2DGraph,
     slot: 'head',
   },
 ];

@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv } from '@saccade/bench/plain';
 import { nonLocal } from '@saccade/nonlocal';
 import { add, matMul, reshape, softmax, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { nonLocalGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -24,6 +25,7 @@ const entries: BenchEntry[] = [
       [1, 14, 14, 1024],
     ],
     baselineBytes: ([batch, height, width]) => 2 * 4 * batch * (height * width) ** 2,
+    onnx: nonLocalGraph,
     slot: 'stage',
   },
 ];

@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainDense } from '@saccade/bench/plain';
 import { squeezeExcite } from '@saccade/se';
 import { mean, mul, relu, reshape, sigmoid, type Tensor2D } from '@tensorflow/tfjs-core';
+import { squeezeExciteGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -16,6 +17,7 @@ const entries: BenchEntry[] = [
         return mul(x, reshape(e, [x.shape[0], 1, 1, x.shape[3]]));
       };
     },
+    onnx: squeezeExciteGraph,
     slot: 'branch',
     hostLayer: () => squeezeExcite({ reduction: 4 }),
   },

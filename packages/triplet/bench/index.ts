@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConvNorm } from '@saccade/bench/plain';
 import { tripletAttention } from '@saccade/triplet';
 import { add, concat, max, mean, mul, sigmoid, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
+import { tripletAttentionGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -23,6 +24,7 @@ const entries: BenchEntry[] = [
         return mul(1 / 3, add(add(hw(x), ofColumns), ofRows));
       };
     },
+    onnx: tripletAttentionGraph,
     slot: 'branch',
   },
 ];

@@ -1,5 +1,6 @@
 import { concat, randomNormal, reshape, type Tensor } from '@tensorflow/tfjs-core';
-import type { BenchEntry, MapShape } from '../entry.ts';
+import type { BenchEntry, BenchLayer, MapShape } from '../entry.ts';
+import { GraphBuilder, type Graph } from '../peers/graph.ts';
 import { seedOf } from './random.ts';
 import { perturbWeights, weightReader } from './weights.ts';
 
@@ -16,6 +17,8 @@ export interface Match {
   readonly input: Tensor;
   readonly subject: Forward;
   readonly baseline: Forward | Refusal;
+  /** Writes the block down as an ONNX graph, with the same weights; absent where its entry does not. */
+  readonly graph?: () => Promise<Graph>;
   /** How far the outputs may be from each other. Default: 1e-4. */
   readonly tolerance?: number | undefined;
   /** Learned parameters, where there are any. */
@@ -48,7 +51,13 @@ export async function matchOf(entry: BenchEntry, shape: MapShape): Promise<Match
   const plain = tooLarge || (entry.baseline(weightReader(layer), layer) as (x: Tensor) => Tensor | Tensor[]);
   const baseline: Forward | Refusal = 'refused' in plain ? plain : (x) => joined(plain(x));
   const subject: Forward = (x) => joined(layer.apply(x) as Tensor | Tensor[]);
-  return { input: inputOf(shape), subject, baseline, tolerance: entry.tolerance, ...layer.cost(shape) };
+  const graph = entry.onnx && (() => graphOf(layer, entry.onnx!, shape));
+  return { input: inputOf(shape), ...(graph && { graph }), subject, baseline, tolerance: entry.tolerance, ...layer.cost(shape) };
+}
+
+function graphOf(layer: BenchLayer, onnx: NonNullable<BenchEntry['onnx']>, shape: MapShape): Promise<Graph> {
+  const builder = new GraphBuilder(weightReader(layer), shape);
+  return builder.graph(onnx(builder, layer));
 }
 
 /** Several outputs as one, so that all of them are compared. */

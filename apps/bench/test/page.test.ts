@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { findChromium, softwareGpuFlags } from '@saccade/backends/chromium';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { environmentOf } from '../src/compare/environment.ts';
+import { machine } from '../src/node/environment.ts';
 import { loadData } from '../src/node/load-data.ts';
 import { workspace } from '../src/node/workspace.ts';
-import { checkRun } from '../src/report/schema.ts';
+import { checkRun, type Result } from '../src/report/schema.ts';
 import { startServer, type RunningServer } from '../src/server/server.ts';
 
 const executablePath = findChromium();
@@ -94,6 +96,39 @@ describe.skipIf(executablePath === null)('the page', () => {
       .hover({ position: { x: 20, y: 20 } });
     await expect.poll(told).not.toBe(before);
     await page.getByText(/^Right on \d/).waitFor();
+    await page.close();
+  });
+
+  it('shows how time grows with the map, of results that hold a scaling', async () => {
+    const page = await open('');
+    const points = [8, 16, 32].map((side) => ({
+      shape: [1, side, side, 4],
+      medianMs: side ** 3,
+      macs: side ** 4,
+      bytesMoved: 1,
+      peakBytes: null,
+      samples: [side ** 3],
+    }));
+    const scaling: Result = {
+      kind: 'scaling',
+      block: 'NonLocal',
+      package: '@saccade/nonlocal',
+      backend: 'wasm',
+      points,
+      timeExponent: 1.5,
+      timeExponentCi95: [1.5, 1.5],
+      macsExponent: 2,
+      bytesMovedExponent: 0,
+      peakBytesExponent: null,
+    };
+    const probe = { name: 'wasm' as const, device: 'CPU', software: false, threads: 1, copyBytesPerSecond: 1e9 };
+    const course = { startedAt: new Date(), command: ['scaling'], budgetMs: 1, data: null, interrupted: false };
+    const environment = environmentOf(probe, course, machine(), { versions: {}, commit: null });
+    const json = JSON.stringify({ environment, results: [scaling] });
+    await page.locator('input[type=file]').setInputFiles({ name: 'scaling.json', mimeType: 'application/json', buffer: Buffer.from(json) });
+    const figure = page.locator('figure', { hasText: 'NonLocal N^1.50 (1.50–1.50; multiply-adds N^2.00)' });
+    await figure.locator('svg').first().waitFor();
+    expect(await page.getByRole('region', { name: /^Growth with N/ }).count()).toBe(1);
     await page.close();
   });
 

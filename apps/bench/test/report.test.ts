@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readRun, writeRun } from '../src/node/results.ts';
 import { markdownReport, textReport } from '../src/report/report.ts';
-import type { LatencyResult, Run } from '../src/report/schema.ts';
+import type { LatencyResult, Result, Run } from '../src/report/schema.ts';
 
 const latency = (block: string, medianMs: number): LatencyResult => ({
   kind: 'latency',
@@ -97,6 +97,25 @@ describe('a report', () => {
       /Quick +0\.250 +0\.275 +90\.0 +2\.00 +8\.00 +1\.50–2\.50 +7 \(8\) +5 \(12\) +9\.68 \(9\.00\) +97 +1\.50 +8,464 +0\.00819/,
     );
     expect(textReport(run)).toMatch(/Quick +82\.5 +– +\+2\.5 +0 +41\.0 +78,000 +246/);
+  });
+
+  it('lists what grows least first, with its maps', () => {
+    const points = [16, 32].map((side) => ({ shape: [1, side, side, 8], medianMs: side, macs: 1, bytesMoved: 1, peakBytes: 2e6, samples: [side] }));
+    const exponents = { macsExponent: 1.97, bytesMovedExponent: 1, peakBytesExponent: null };
+    const grown = (block: string, timeExponent: number): Result => ({
+      kind: 'scaling',
+      block,
+      package: '@saccade/x',
+      backend: 'webgpu',
+      points,
+      timeExponent,
+      timeExponentCi95: [0.9, 1.1],
+      ...exponents,
+    });
+    const text = textReport({ ...run, results: [grown('Square', 2), grown('Line', 1)] });
+    expect(text).toMatch(
+      /1×16×16×8 ms \(MB\) +1×32×32×8 ms \(MB\)\nLine +1\.00 +0\.90–1\.10 +1\.97 +1\.00 +– +16\.0 \(2\.00\) +32\.0 \(2\.00\)\nSquare/,
+    );
   });
 
   it('says everywhere that an adapter is software', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mean, meanCi95, median, medianCi95, quantile } from '../src/engine/statistics.ts';
+import { mean, meanCi95, median, medianCi95, powerLaw, quantile } from '../src/engine/statistics.ts';
 
 describe('statistics', () => {
   it('interpolates quantiles, whatever the order of the values', () => {
@@ -26,5 +26,16 @@ describe('statistics', () => {
     const deviation = Math.sqrt((30 * 31) / 61 / 60);
     expect(meanCi95(values)! / (deviation / Math.sqrt(61))).toBeCloseTo(2.0003, 3);
     expect(meanCi95([7])).toBeNull();
+  });
+
+  it('fits a power, with the interval of its exponent', () => {
+    const points = (xs: readonly number[], ys: readonly number[]) => xs.map((x, i) => ({ x, y: ys[i] }));
+    // Logarithms 0, 1, 2 and 0, 2, 3: the slope 1.5, with a standard error of √(1/12).
+    const { exponent, ci95 } = powerLaw(points([1, Math.E, Math.E ** 2], [1, Math.E ** 2, Math.E ** 3]))!;
+    expect(exponent).toBeCloseTo(1.5);
+    expect(ci95![1] - exponent).toBeCloseTo(12.706 / Math.sqrt(12));
+    expect(exponent - ci95![0]).toBeCloseTo(12.706 / Math.sqrt(12));
+    expect(powerLaw(points([2, 4], [3, 12]))).toEqual({ exponent: expect.closeTo(2), ci95: null });
+    for (const none of [points([], []), points([5], [1]), points([5, 5], [1, 2]), points([1, 2, 3], [0, 1, 2])]) expect(powerLaw(none)).toBeNull();
   });
 });

@@ -3,6 +3,7 @@ export const HELP = `saccade-bench compares visual attention blocks: how fast th
 
   saccade-bench [OPTIONS]              latency, then accuracy, of all blocks
   saccade-bench latency [OPTIONS]      each block against its plain formulation, at each shape
+  saccade-bench scaling [OPTIONS]      each block on growing maps: the power of the number of positions that its time grows with
   saccade-bench accuracy [OPTIONS]     the same small residual network with each block, and with none
   saccade-bench primitives [OPTIONS]   core's pooling, gating and attention against the natural formulations
   saccade-bench serve [OPTIONS]        the page that does all this in a browser, and shows what blocks attend to

@@ -4,7 +4,7 @@ import type { Request } from '../compare/plan.ts';
 import { unknownName, UsageError } from '../errors.ts';
 import { TASKS } from '../tasks/names.ts';
 
-export const COMMANDS = ['compare', 'latency', 'accuracy', 'primitives', 'serve', 'report', 'pack'] as const;
+export const COMMANDS = ['compare', 'latency', 'scaling', 'accuracy', 'primitives', 'serve', 'report', 'pack'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 /** The options of the commands that measure. */
@@ -13,6 +13,7 @@ const TRAINING = ['tasks', 'seeds', 'epochs', 'data'];
 const OPTIONS_OF: Record<Command, readonly string[]> = {
   compare: [...MEASURING, 'shapes', ...TRAINING],
   latency: [...MEASURING, 'shapes'],
+  scaling: [...MEASURING, 'shapes'],
   accuracy: [...MEASURING, ...TRAINING, 'save'],
   primitives: MEASURING,
   serve: ['port', 'host', 'open', 'data'],

@@ -4,11 +4,13 @@ import type { Result } from '../report/schema.ts';
 import type { Setting } from './attempt.ts';
 import { compareAccuracy, type AccuracyPlan } from './accuracy.ts';
 import { compareLatency, type LatencyCase } from './latency.ts';
+import { compareScaling, type ScalingCase } from './scaling.ts';
 
 /** What to measure, and how long. */
 export interface Plan {
   readonly backend: BackendName;
   readonly latency: readonly LatencyCase[];
+  readonly scaling: readonly ScalingCase[];
   /** One for each task. */
   readonly accuracy: readonly AccuracyPlan[];
   readonly budgetMs: number;
@@ -26,7 +28,7 @@ const LEAST_GRACE_MS = 60_000;
  * @throws the signal's reason where it aborts
  */
 export async function compare(
-  { backend, latency, accuracy, budgetMs }: Plan,
+  { backend, latency, scaling, accuracy, budgetMs }: Plan,
   run: Pick<Setting, 'crew' | 'signal' | 'onProgress' | 'clock'>,
   results: { set(key: string, result: Result): void },
 ): Promise<void> {
@@ -36,6 +38,7 @@ export async function compare(
   for await (const result of compareLatency(backend, latency, latencyMs, setting)) {
     results.set(`latency ${result.block} ${shapeName(result.shape)}`, result);
   }
+  for await (const result of compareScaling(backend, scaling, budgetMs, setting)) results.set(`scaling ${result.block}`, result);
   for (const [done, plan] of accuracy.entries()) {
     const wishedEnd = run.clock() + (setting.wishedEnd - run.clock()) / (accuracy.length - done);
     for await (const result of compareAccuracy(backend, plan, { ...setting, wishedEnd })) results.set(`${plan.task} ${result.block}`, result);

@@ -25,6 +25,8 @@ export interface LatencyJob {
   readonly backend: BackendName;
   readonly subject: Subject;
   readonly shape: readonly number[];
+  /** Whether the baseline is left out. Default: no. */
+  readonly alone?: boolean;
   readonly timeMs: number;
 }
 

@@ -9,6 +9,8 @@ import type { Subject } from './jobs.ts';
 export interface LatencyCase {
   readonly subject: Subject;
   readonly shape: readonly number[];
+  /** Whether the baseline is left out. Default: no. */
+  readonly alone?: boolean;
 }
 
 /** Starting a process and a backend, first runs and checks: what a case takes besides its samples. */
@@ -29,7 +31,7 @@ export async function* compareLatency(
   const { clock } = setting;
   const start = clock();
   const reserved = setting.wishedEnd - start - timeMs;
-  for (const [done, { subject, shape }] of cases.entries()) {
+  for (const [done, { subject, shape, alone }] of cases.entries()) {
     const elapsed = clock() - start;
     const share = Math.max(0, timeMs - elapsed) / (cases.length - done);
     // Quick blocks do not use their share up.
@@ -37,7 +39,7 @@ export async function* compareLatency(
     const report = (fraction: number) =>
       setting.onProgress(`latency ${subject.block} ${shapeName(shape)}`, expected * (cases.length - done - fraction) + reserved);
     report(0);
-    const job = { job: 'latency' as const, backend, subject, shape, timeMs: Math.max(MIN_SAMPLING_MS, share - OVERHEAD_MS) };
+    const job = { job: 'latency' as const, backend, subject, shape, ...(alone && { alone }), timeMs: Math.max(MIN_SAMPLING_MS, share - OVERHEAD_MS) };
     const outcome = await attempt(setting, job, setting.latestEnd, report);
     const row = { kind: 'latency' as const, block: subject.block, package: subject.package, backend, shape: [...shape] };
     yield 'error' in outcome ? { ...row, ...outcome } : { ...row, ...fieldsOf(outcome) };

@@ -5,7 +5,7 @@ import type { Normalisation } from '../data/normalisation.ts';
 import { train, type Training } from '../engine/accuracy.ts';
 import { measureCopy } from '../engine/copy.ts';
 import { measureLatency } from '../engine/latency.ts';
-import { matchOf, type Match } from '../engine/match.ts';
+import { matchOf, type Match, type Refusal } from '../engine/match.ts';
 import type { MemoryGauge } from '../engine/memory.ts';
 import { primitiveMatch } from '../engine/primitives.ts';
 import type { Watch } from '../engine/sampling.ts';
@@ -39,6 +39,8 @@ export interface Host {
   readonly onProgress: (fraction: number) => void;
 }
 
+const LEFT_OUT: Refusal = { refused: 'not run: it was left out' };
+
 /** Does a job here. */
 export async function perform(job: Job, host: Host): Promise<JobOutcome[Job['job']]> {
   const backend = await host.startBackend(job.backend, job.job === 'training');
@@ -46,7 +48,8 @@ export async function perform(job: Job, host: Host): Promise<JobOutcome[Job['job
   const onProgress = throttled(host.onProgress);
   if (job.job === 'training') return performTraining(job, { ...host, onProgress });
   const options = { timeMs: job.timeMs, gauge: host.gaugeFor(backend), onProgress, watch: host.watch };
-  return measureLatency(await matchFor(job, host), options);
+  const match = await matchFor(job, host);
+  return measureLatency(job.alone ? { ...match, baseline: LEFT_OUT } : match, options);
 }
 
 async function matchFor({ subject, shape }: LatencyJob, host: Host): Promise<Match> {

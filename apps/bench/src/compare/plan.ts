@@ -2,19 +2,27 @@ import type { BackendName } from '@saccade/backends/names';
 import { listPrimitives } from '../engine/primitives.ts';
 import { DEFAULT_SHAPES, type BenchEntry } from '../entry.ts';
 import { unknownName, UsageError } from '../errors.ts';
+import { positionsOf } from '../report/format.ts';
 import type { LatencyResult } from '../report/schema.ts';
 import type { TaskName } from '../tasks/names.ts';
 import type { Plan } from './compare.ts';
 import type { Subject } from './jobs.ts';
 import type { LatencyCase } from './latency.ts';
+import type { ScalingCase } from './scaling.ts';
 import type { BenchPackage } from './packages.ts';
+
+/**
+ * From 32×32 positions, below which what a forward costs whatever its map hides how it grows, to 128×128, where what attends among all pairs
+ * takes seconds.
+ */
+const GROWING_SHAPES = [32, 48, 64, 96, 128].map((side) => [1, side, side, 128]);
 
 /** What is asked to be measured. What is not given is for the plan to decide. */
 export interface Request {
-  readonly command: 'compare' | 'latency' | 'accuracy' | 'primitives';
+  readonly command: 'compare' | 'latency' | 'scaling' | 'accuracy' | 'primitives';
   /** By the name of the block or of its package. Default: all. */
   readonly blocks?: readonly string[];
-  /** Default: each block's own. */
+  /** Default: each block's own, and for `scaling` maps from 32×32 to 128×128. */
   readonly shapes?: readonly (readonly number[])[];
   /** Default: clothes. */
   readonly tasks?: readonly TaskName[];
@@ -73,20 +81,37 @@ export async function fieldOf(packages: readonly BenchPackage[]): Promise<Field>
 export function planOf(request: Request, backend: BackendName, field: Field, data: string): Plan {
   const { command, budgetSeconds, tasks = ['clothes'], seeds, epochs = 3, saveTo } = request;
   if (command === 'primitives') {
-    return { backend, latency: primitiveCases(request.blocks), accuracy: [], budgetMs: 1000 * (budgetSeconds ?? 120) };
+    return { backend, latency: primitiveCases(request.blocks), scaling: [], accuracy: [], budgetMs: 1000 * (budgetSeconds ?? 120) };
   }
   const chosen = choose(field, request.blocks);
   const casesOf = ({ subject, entry }: Participant) =>
     (request.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape): LatencyCase => ({ subject, shape }));
   const subjects = [null, ...chosen.map(({ subject }) => subject)];
+  const measures = (what: Request['command']) => command === 'compare' || command === what;
   const toTheEnd = seeds !== undefined || request.epochs !== undefined;
   return {
     backend,
-    latency: command === 'accuracy' ? [] : chosen.flatMap(casesOf),
-    accuracy:
-      command === 'latency' ? [] : tasks.map((task) => ({ subjects, task, data, epochs, seeds: seeds ?? null, toTheEnd, saveTo: saveTo ?? null })),
+    latency: measures('latency') ? chosen.flatMap(casesOf) : [],
+    scaling: command === 'scaling' ? scalingCases(chosen, request.shapes) : [],
+    accuracy: !measures('accuracy')
+      ? []
+      : tasks.map((task) => ({ subjects, task, data, epochs, seeds: seeds ?? null, toTheEnd, saveTo: saveTo ?? null })),
     budgetMs: 1000 * (budgetSeconds ?? defaultBudget(chosen.length)),
   };
+}
+
+/** @throws UsageError where the shapes show no growth with the positions alone */
+function scalingCases(chosen: readonly Participant[], shapes: readonly (readonly number[])[] = GROWING_SHAPES): ScalingCase[] {
+  const [first] = shapes;
+  const sizes = new Set(shapes.map(positionsOf));
+  const isAlike = (shape: readonly number[]) => shape[0] === first[0] && shape.at(-1) === first.at(-1);
+  if (sizes.size < 3 || sizes.size < shapes.length || !shapes.every(isAlike)) {
+    throw new UsageError(
+      'For scaling, --shapes needs three or more maps that differ in height and width alone: 1x16x16x128,1x32x32x128,1x64x64x128.',
+    );
+  }
+  const rising = shapes.toSorted((a, b) => positionsOf(a) - positionsOf(b));
+  return chosen.map(({ subject }) => ({ subject, shapes: rising }));
 }
 
 /** The rows of packages that could not be loaded. */

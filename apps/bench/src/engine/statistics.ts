@@ -59,6 +59,32 @@ export function meanCi95(values: readonly number[]): number | null {
   return tQuantile975(n - 1) * Math.sqrt(variance / n);
 }
 
+/** A power that a quantity grows with. */
+export interface PowerLaw {
+  readonly exponent: number;
+  /** The 95 % interval of the exponent, by the t distribution of the residuals; null for fewer than 3 points. */
+  readonly ci95: Interval | null;
+}
+
+/**
+ * Fits y = c·xᵖ: the least-squares line through the logarithms.
+ *
+ * @returns null where there is none: for fewer than two different x, or a y that is not positive
+ */
+export function powerLaw(points: readonly { readonly x: number; readonly y: number }[]): PowerLaw | null {
+  const xs = points.map(({ x }) => Math.log(x));
+  const ys = points.map(({ y }) => Math.log(y));
+  const [x, y] = [mean(xs), mean(ys)];
+  const spread = xs.reduce((sum, value) => sum + (value - x) ** 2, 0);
+  const exponent = xs.reduce((sum, value, i) => sum + (value - x) * (ys[i] - y), 0) / spread;
+  if (!Number.isFinite(exponent)) return null;
+  const degrees = xs.length - 2;
+  if (degrees < 1) return { exponent, ci95: null };
+  const residuals = xs.reduce((sum, value, i) => sum + (ys[i] - y - exponent * (value - x)) ** 2, 0);
+  const half = tQuantile975(degrees) * Math.sqrt(residuals / degrees / spread);
+  return { exponent, ci95: [exponent - half, exponent + half] };
+}
+
 // Two-sided 95 % points of the t distribution for 1 to 30 degrees of freedom.
 const T_975 = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086, 2.08,

@@ -29,6 +29,16 @@ export function shapeName(shape: readonly number[]): string {
   return shape.join('×');
 }
 
+/** Height × width of a map `[N, …positions, C]`. */
+export function positionsOf(shape: readonly number[]): number {
+  return shape.slice(1, -1).reduce((product, size) => product * size, 1);
+}
+
+/** A power of the number of positions: N^1.98 */
+export function powerName(exponent: number): string {
+  return `N^${exponent.toFixed(2)}`;
+}
+
 /** A span of time for a human: 45 s, 3 min. */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));

@@ -85,6 +85,32 @@ const latency = z.strictObject({
   difference: z.number().nonnegative().optional(),
 });
 
+/** Forwards on a map of one size. */
+const scalingPoint = z.strictObject({
+  shape,
+  medianMs: milliseconds,
+  macs: count,
+  bytesMoved: count,
+  peakBytes: z.number().nullable(),
+  /** Each sample, in milliseconds a forward. */
+  samples,
+});
+const exponent = z.number().nullable();
+
+const scaling = z.strictObject({
+  kind: z.literal('scaling'),
+  ...subject,
+  /** Maps that differ in their positions alone, the smallest first. */
+  points: z.array(scalingPoint).max(100),
+  /** The power of the number of positions that the median time grows with, fitted to all points on logarithmic scales; null where they give none. */
+  timeExponent: exponent,
+  timeExponentCi95: interval.nullable(),
+  /** The same of the block's own count of multiply-adds, of the bytes moved and of peak memory. */
+  macsExponent: exponent,
+  bytesMovedExponent: exponent,
+  peakBytesExponent: exponent,
+});
+
 const accuracy = z.strictObject({
   kind: z.literal('accuracy'),
   ...subject,
@@ -104,12 +130,14 @@ const accuracy = z.strictObject({
     .optional(),
 });
 
-const run = z.strictObject({ environment, results: z.array(z.discriminatedUnion('kind', [latency, accuracy])).max(5000) });
+const run = z.strictObject({ environment, results: z.array(z.discriminatedUnion('kind', [latency, scaling, accuracy])).max(5000) });
 
 export type Environment = z.infer<typeof environment>;
 export type LatencyResult = z.infer<typeof latency>;
+export type ScalingPoint = z.infer<typeof scalingPoint>;
+export type ScalingResult = z.infer<typeof scaling>;
 export type AccuracyResult = z.infer<typeof accuracy>;
-export type Result = LatencyResult | AccuracyResult;
+export type Result = LatencyResult | ScalingResult | AccuracyResult;
 /** A run of the benchmark, as its JSON file holds it. */
 export type Run = z.infer<typeof run>;
 

@@ -1,5 +1,5 @@
 import { mega, NONE, percent, shapeName, significant, whole } from './format.ts';
-import type { AccuracyResult, Environment, LatencyResult, Result, Run } from './schema.ts';
+import type { AccuracyResult, Environment, LatencyResult, Result, Run, ScalingResult } from './schema.ts';
 import { TASKS } from '../tasks/names.ts';
 import { tasks } from '../tasks/tasks.ts';
 import type { Row, Table } from './table.ts';
@@ -7,6 +7,7 @@ import type { Row, Table } from './table.ts';
 /** The tables of a run: latency at each shape, the fastest first, and accuracy, the best first. */
 export function tablesOf({ environment, results }: Run): Table[] {
   const latencies = results.filter((result): result is LatencyResult => result.kind === 'latency' && result.shape.length > 0);
+  const scalings = results.filter((result): result is ScalingResult => result.kind === 'scaling');
   const accuracies = results.filter((result): result is AccuracyResult => result.kind === 'accuracy');
   const shapes = [...new Set(latencies.map(({ shape }) => shapeName(shape)))];
   const groups = shapes.map((name) => latencies.filter(({ shape }) => shapeName(shape) === name));
@@ -16,6 +17,7 @@ export function tablesOf({ environment, results }: Run): Table[] {
   return [
     ...(absent.length > 0 ? [absentTable(absent)] : []),
     ...bySize.map((rows, i) => latencyTable(rows, environment, i === 0 ? LATENCY_NOTES : [])),
+    ...(scalings.length > 0 ? [scalingTable(scalings, environment)] : []),
     ...byTask.map((rows) => accuracyTable(rows, environment)),
   ];
 }
@@ -119,6 +121,38 @@ function onWebGpu({ backend }: Environment): boolean {
 function copyShare({ bytesMoved, medianMs }: LatencyResult, { copyBytesPerSecond }: Environment): string {
   if (bytesMoved === undefined || !medianMs || copyBytesPerSecond === null) return NONE;
   return ((100 * bytesMoved) / (medianMs / 1000) / copyBytesPerSecond).toFixed(0);
+}
+
+function scalingTable(results: readonly ScalingResult[], environment: Environment): Table {
+  const shapes = [...new Map(results.flatMap(({ points }) => points.map(({ shape }) => [shapeName(shape), shape]))).values()];
+  const rising = shapes.toSorted((a, b) => sizeOf(a) - sizeOf(b));
+  return {
+    title: `Growth with N, the number of positions, ${deviceLine(environment)}`,
+    notes: [
+      'Exponents of N, fitted on logarithmic scales: of the median time with its 95 % interval, and of what the block counts and moves over the same maps.',
+      'Then the median time in ms, and the peak memory in MB, at each map. What each forward costs whatever the map keeps the exponents of small blocks down.',
+    ],
+    columns: ['block', 'time', '95 %', 'mult-adds', 'moved', 'peak', ...rising.map((shape) => `${shapeName(shape)} ms (MB)`)],
+    rows: sorted(results, ({ timeExponent }) => timeExponent ?? Infinity).map((result) => scalingRow(result, rising.map(shapeName))),
+  };
+}
+
+function scalingRow(result: ScalingResult, shapes: readonly string[]): Row {
+  const { block, error, points, timeExponent, timeExponentCi95, macsExponent, bytesMovedExponent, peakBytesExponent } = result;
+  if (error) return { name: block, instead: error };
+  const exponent = (value: number | null) => value?.toFixed(2) ?? NONE;
+  return [
+    block,
+    exponent(timeExponent),
+    timeExponentCi95?.map(exponent).join('–') ?? NONE,
+    exponent(macsExponent),
+    exponent(bytesMovedExponent),
+    exponent(peakBytesExponent),
+    ...shapes.map((name) => {
+      const point = points.find(({ shape }) => shapeName(shape) === name);
+      return point ? `${significant(point.medianMs)} (${mega(point.peakBytes)})` : NONE;
+    }),
+  ];
 }
 
 function accuracyTable(results: readonly AccuracyResult[], environment: Environment): Table {

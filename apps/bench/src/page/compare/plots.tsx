@@ -1,9 +1,9 @@
 import * as Plot from '@observablehq/plot';
 import { useMemo } from 'preact/hooks';
-import { significant } from '../../report/format.ts';
+import { powerName, significant } from '../../report/format.ts';
 import { against, shown } from '../state.ts';
 import { axisX, axisY, Chart, labels, logScale, NARROW, shortened, widthOf } from './chart.tsx';
-import { shape, task } from './selection.ts';
+import { scalingsOf, shape, task } from './selection.ts';
 import { accuracyWithout, growth, measuredAt, sizedTimes, tradeoffs, type Measured, type Series, type SizedTime, type Tradeoff } from './series.ts';
 
 /** Colours of blocks, told apart in light and in dark. */
@@ -25,7 +25,7 @@ export function Plots() {
         </p>
       )}
       {shape.value && task.value && <TradeoffPlot series={series} shape={shape.value} task={task.value} />}
-      {shape.value && <GrowthPlot series={series} />}
+      {(shape.value || hasScaling(series)) && <GrowthPlot series={series} />}
       {shape.value && <RatioPlot series={series} shape={shape.value} />}
       {shape.value && <SpreadPlot series={series} shape={shape.value} />}
     </section>
@@ -145,7 +145,7 @@ function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
   }
   const exponents = times.lines
     .filter((line) => line[0].series === times.lines[0][0].series)
-    .map((line) => `${line[0].block} N^${growth(line)!.toFixed(2)}`)
+    .map((line) => `${line[0].block} ${fitOf(line)}`)
     .join(', ');
   return (
     <Chart
@@ -158,6 +158,22 @@ function GrowthPlot({ series }: Pick<PlotProps, 'series'>) {
       draw={draw}
     />
   );
+}
+
+/** The power that a line's time grows with, its 95 % interval, and what the block's multiply-adds grow with over the same maps. */
+function fitOf(line: readonly SizedTime[]): string {
+  const { exponent, ci95 } = growth(line)!;
+  const { block, series } = line[0];
+  const macs = scalingsOf(series.run).find((result) => result.block === block)?.macsExponent;
+  const more = [
+    ...(ci95 ? [ci95.map((end) => end.toFixed(2)).join('–')] : []),
+    ...(macs === null || macs === undefined ? [] : [`multiply-adds ${powerName(macs)}`]),
+  ];
+  return `${powerName(exponent)}${more.length > 0 ? ` (${more.join('; ')})` : ''}`;
+}
+
+function hasScaling(series: readonly Series[]): boolean {
+  return series.some(({ run }) => scalingsOf(run).length > 0);
 }
 
 interface Growth {
@@ -229,10 +245,10 @@ function drawGrowth({ lines, sameChannels }: Growth, series: readonly Series[], 
   });
 }
 
-/** The slopes of N and N², from the lower left as far as they stay within the plot. */
+/** The slopes of N, N√N and N², from the lower left as far as they stay within the plot. */
 function guides(positions: readonly number[], ms: readonly number[]): Plot.Markish[] {
   const [x, y] = [Math.min(...positions), Math.min(...ms)];
-  return [1, 2].flatMap((power) => {
+  return [1, 1.5, 2].flatMap((power) => {
     const end = Math.min(Math.max(...positions), x * (Math.max(...ms) / y) ** (1 / power));
     const line = [
       { n: x, ms: y },
@@ -243,7 +259,7 @@ function guides(positions: readonly number[], ms: readonly number[]): Plot.Marki
       Plot.text(line.slice(1), {
         x: 'n',
         y: 'ms',
-        text: () => (power === 1 ? 'N' : 'N²'),
+        text: () => ({ 1: 'N', 1.5: 'N√N', 2: 'N²' })[power],
         ...QUIET,
         dx: -14,
         dy: -8,

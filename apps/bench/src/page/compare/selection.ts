@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import { shapeName } from '../../report/format.ts';
-import type { AccuracyResult, LatencyResult, Run } from '../../report/schema.ts';
+import type { AccuracyResult, LatencyResult, Run, ScalingResult } from '../../report/schema.ts';
 import type { TaskName } from '../../tasks/names.ts';
 import { shown } from '../state.ts';
 
@@ -24,6 +24,10 @@ export const task = computed(() => tasks.value.find((name) => name === chosenTas
 /** Latencies at shapes; without the rows of packages that could not be loaded, which have none. */
 export function latenciesOf({ results }: Run): LatencyResult[] {
   return results.filter((result): result is LatencyResult => result.kind === 'latency' && result.shape.length > 0);
+}
+
+export function scalingsOf({ results }: Run): ScalingResult[] {
+  return results.filter((result): result is ScalingResult => result.kind === 'scaling');
 }
 
 export function accuraciesOf({ results }: Run): AccuracyResult[] {

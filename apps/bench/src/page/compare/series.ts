@@ -1,6 +1,7 @@
-import { shapeName } from '../../report/format.ts';
+import { powerLaw, type PowerLaw } from '../../engine/statistics.ts';
+import { positionsOf, shapeName } from '../../report/format.ts';
 import type { AccuracyResult, LatencyResult, Run } from '../../report/schema.ts';
-import { accuraciesOf, latenciesOf } from './selection.ts';
+import { accuraciesOf, latenciesOf, scalingsOf } from './selection.ts';
 
 /** A run in a plot. */
 export interface Series {
@@ -65,31 +66,24 @@ export function accuracyWithout(run: Run, task: string): number | null {
   return plain ? 100 * plain.accuracyMean : null;
 }
 
-/** All latencies of a run by the size of their maps. */
+/** All latencies of a run by the size of their maps, those that its scaling was found from included. */
 export function sizedTimes(series: Series): SizedTime[] {
-  return latenciesOf(series.run)
-    .filter((result): result is Measured => result.medianMs !== undefined && result.medianMs > 0 && !result.shape.includes(0))
+  const alone = scalingsOf(series.run).flatMap(({ block, points }) => points.map((point) => ({ block, ...point })));
+  return [...latenciesOf(series.run), ...alone]
+    .filter(({ medianMs, shape }) => medianMs !== undefined && medianMs > 0 && !shape.includes(0))
     .map(({ block, shape, medianMs }) => ({
       series,
       block,
       shape: shapeName(shape),
-      positions: shape.slice(1, -1).reduce((product, size) => product * size, 1),
+      positions: positionsOf(shape),
       channels: shape.at(-1)!,
-      ms: medianMs,
+      ms: medianMs!,
     }));
 }
 
-/**
- * The exponent of the power of the map's size that a block's time grows with: the slope of the least-squares line through the logarithms.
- * Null for fewer than two sizes.
- */
-export function growth(times: readonly SizedTime[]): number | null {
-  const xs = times.map(({ positions }) => Math.log(positions));
-  const ys = times.map(({ ms }) => Math.log(ms));
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [x, y] = [mean(xs), mean(ys)];
-  const spread = xs.reduce((sum, value) => sum + (value - x) ** 2, 0);
-  return spread > 0 ? xs.reduce((sum, value, i) => sum + (value - x) * (ys[i] - y), 0) / spread : null;
+/** The power of the map's size that a block's time grows with; null for fewer than two sizes. */
+export function growth(times: readonly SizedTime[]): PowerLaw | null {
+  return powerLaw(times.map(({ positions, ms }) => ({ x: positions, y: ms })));
 }
 
 function trained(run: Run, task: string): (AccuracyResult & { readonly accuracyMean: number })[] {

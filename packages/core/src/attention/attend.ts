@@ -1,7 +1,9 @@
-import { add, gather, getBackend, matMul as nativeMatMul, mul, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
+import { add, gather, getBackend, matMul as nativeMatMul, mul, reshape, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { fusedAttend } from '../kernels/attend.js';
+import { fusedAttendGradient } from '../kernels/attend-gradient.js';
+import { fusedAttend, type AttendInputs } from '../kernels/attend.js';
 import { matMul, transposeLast } from '../matmul.js';
+import { slice } from '../slice.js';
 import { addPlaneBias, planeBiasGradient, type PlaneBias } from './plane-bias.js';
 import { byTiles, type KnownWork, type TileFunction, type TileGradient } from './tiles.js';
 
@@ -28,7 +30,7 @@ export function attend(q: Tensor3D, k: Tensor3D, v: Tensor3D, { scale = 1, bias 
     const rows: Tensor[] = [scaled(q, scale)];
     const shared: Tensor[] = [k, v];
     (perQuery ? rows : shared).push(...terms);
-    return byTiles(rows, shared, k.shape[1], attendTile, { gradient: attendTileGradient, fused }) as Tensor3D;
+    return byTiles(rows, shared, k.shape[1], attendTile, { gradient: attendTileGradient, fused, fusedGradient }) as Tensor3D;
   });
 }
 
@@ -60,10 +62,26 @@ const attendTile: TileFunction = ([k, v, ...shared]) => {
   return ([q, ...own]) => matMul(weigh(q, kT, [...own, ...shared]), v);
 };
 
-const fused: NonNullable<KnownWork['fused']> = ([k, v, ...shared], [q, ...own]) => {
-  const bias = [...own, ...shared];
-  return fusedAttend({ q, k, v, bias: bias.at(-1), rowBias: bias.length === 2 ? bias[0] : undefined });
+const fused: NonNullable<KnownWork['fused']> = ([k, v, ...shared], [q, ...own]) => fusedAttend({ q, k, v, ...named([...own, ...shared]) });
+
+const fusedGradient: NonNullable<KnownWork['fusedGradient']> = ([k, v, ...shared], dy, [q, ...own], y) => {
+  const { bias, rowBias } = named([...own, ...shared]);
+  return tidy(() => {
+    const all = fusedAttendGradient({ q, k, v, bias, rowBias, y, dy });
+    if (!all) return undefined;
+    let begin = 0;
+    const next = (x: Tensor): Tensor => reshape(slice(all, [(begin += x.size) - x.size], [x.size]), x.shape);
+    const [dq, dk, dv] = [next(q), next(k), next(v)];
+    const dBias = bias ? [next(bias)] : [];
+    if (rowBias) dBias.unshift(next(rowBias));
+    return own.length > 0 ? [dq, ...dBias, dk, dv] : [dq, dk, dv, ...dBias];
+  });
 };
+
+/** The terms of a bias, as kernels know them. */
+function named(terms: Tensor[]): Pick<AttendInputs, 'bias' | 'rowBias'> {
+  return { bias: terms.at(-1), rowBias: terms.length === 2 ? terms[0] : undefined };
+}
 
 const attendTileGradient: TileGradient = ([k, v, ...shared]) => {
   const [kT, vT] = [transposeLast(k), transposeLast(v)];

@@ -28,6 +28,8 @@ export interface KnownWork {
   readonly gradient?: TileGradient;
   /** All of it at once, where a kernel does that in bounded memory; undefined where none does. */
   readonly fused?: (shared: Tensor[], rows: Tensor[]) => Tensor | undefined;
+  /** Likewise all of its gradient, given as {@link TileGradient} does. */
+  readonly fusedGradient?: (shared: Tensor[], dy: Tensor, rows: Tensor[], y: Tensor) => Tensor[] | undefined;
   /** Whether a tile must have all rows of its images. Default: false. */
   readonly wholeImages?: boolean;
 }
@@ -47,17 +49,19 @@ export function byTiles(
   shared: Tensor[],
   columns: number,
   f: TileFunction,
-  { gradient, fused, wholeImages = false }: KnownWork = {},
+  { gradient, fused, fusedGradient, wholeImages = false }: KnownWork = {},
 ): Tensor {
   const [batch, count] = rows[0].shape;
   const tiling = tilingFor(count, columns, wholeImages);
   if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
   const forward = (rows: Tensor[], shared: Tensor[]) => fused?.(shared, rows) ?? forwardByTiles(rows, shared, tiling, f);
+  const backward = (rows: Tensor[], shared: Tensor[], dy: Tensor, y: Tensor) =>
+    fusedGradient?.(shared, dy, rows, y) ?? gradientByTiles(rows, shared, dy, y, tiling, gradient ?? derived(f));
   return differentiable(
     [...rows, ...shared],
     (...inputs) => forward(...partition(inputs)),
-    (dy, inputs, y) => gradientByTiles(...partition(inputs), dy, y, tiling, gradient ?? derived(f)),
+    (dy, inputs, y) => backward(...partition(inputs), dy, y),
   );
 }
 

@@ -1,181 +1,348 @@
-// Dot-product attention in one pass (Dao et al. 2022, FlashAttention): scores live in the cache, a block of queries by a block of keys at a
-// time, and the softmax of a query is corrected as new blocks raise its maximum.
+// Dot-product attention, and its gradient, in one pass (Dao et al. 2022, FlashAttention): scores live in the cache, a block of queries by a block of
+// keys at a time. They lie there a key after the other, so that what is to be done for each query (its maximum, its total, its bias) is done for four at
+// once, and so that a tile of any of the five products reads them as they lie.
 //
 // AssemblyScript; `npm run build:kernels` makes attend-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous.
 
 import { EXPONENTIAL_BYTES, exponential, storeExponential } from './common/exponential';
+import { interleaveRows, LANES, multiplyAdd, padded, splitColumns } from './common/panels';
 import { madd } from './common/simd';
 
 /** Queries and keys of a block: its scores take 16 kB. */
-const QUERIES: usize = 16;
-const KEYS: usize = 256;
-/** Channels, or keys, that a tile of a product computes at once: two vectors. */
-const LANES: usize = 8;
+const QUERIES: usize = 32;
+const KEYS: usize = 128;
+/** Keys of a tile, and from one key's scores to the next's. */
+const ROWS: usize = 4;
+const KEY_BYTES: usize = QUERIES << 2;
+const PANEL_BYTES: usize = LANES << 2;
+/** Bytes of a line of the cache. */
+const LINE: usize = 64;
 const LOWEST: f32 = -3.0e38;
 
-/** Of the scratch space for n queries: constants, the scores of a block, and for each query its sum of values, its maximum and its total. */
-export function scratchBytes(n: usize, e: usize): usize {
-  return EXPONENTIAL_BYTES + ((QUERIES * KEYS + padded(n) * (padded(e) + 2)) << 2);
+// The sizes, of one image and of a call, and where the scratch memory has what, all set by `layOut`.
+let m: usize, d: usize, e: usize;
+/** A bias's rows and columns, where it is that of a plane of keys, else 0. */
+let height: usize, width: usize;
+/** Bytes from one query, or key, to the next in what is summed of as many channels as q has, or v. */
+let dBytes: usize, eBytes: usize;
+let constants: usize;
+let scores: usize, slopes: usize;
+/** Keys and values with four keys side by side, and as panels of channels. */
+let keys: usize, values: usize, keyPanels: usize, valuePanels: usize;
+/** What is summed for the keys' gradients and for the values'. */
+let keySums: usize, valueSums: usize;
+/** Queries and results' gradients with eight queries side by side, and each block's as panels of channels. */
+let queries: usize, slants: usize, queryPanels: usize, slantPanels: usize;
+/** What is summed for the queries. */
+let sums: usize;
+/** For each query the maximum of its scores, the total of its weights and, in the gradient, what its slopes are less by. */
+let maxima: usize, totals: usize, means: usize;
+/** The bias of a plane's rows and columns with a block's queries side by side, and what is summed for its gradient. */
+let rowBiases: usize, columnBiases: usize, rowSums: usize, columnSums: usize;
+
+/**
+ * Lays out the scratch memory from `at` on, for images of so many keys, and for at most `group` queries a call.
+ *
+ * @param planeHeight rows of the plane of keys whose bias there is, else 0, as its columns
+ * @param gradient whether it is that of {@link attendGradient}
+ * @returns how many bytes it takes
+ */
+export function layOut(
+  at: usize, group: usize, keyCount: usize, keyChannels: usize, valueChannels: usize, planeHeight: usize, planeWidth: usize, gradient: bool,
+): usize {
+  m = keyCount, d = keyChannels, e = valueChannels;
+  height = planeHeight, width = planeWidth;
+  dBytes = padded(d, LANES) << 2, eBytes = padded(e, LANES) << 2;
+  end = at;
+  constants = take(EXPONENTIAL_BYTES);
+  scores = take(KEYS * KEY_BYTES);
+  const n = padded(group, QUERIES);
+  queries = take((n * d) << 2);
+  maxima = take(n << 2), totals = take(n << 2);
+  rowBiases = take((n * height) << 2), columnBiases = take((n * width) << 2);
+  keys = take((padded(m, ROWS) * d) << 2);
+  sums = take(n * max(dBytes, eBytes));
+  if (gradient) {
+    slopes = take(KEYS * KEY_BYTES);
+    slants = take((n * e) << 2);
+    queryPanels = take(n * dBytes), slantPanels = take(n * eBytes);
+    means = take(n << 2);
+    rowSums = take((n * height) << 2), columnSums = take((n * width) << 2);
+    values = take((padded(m, ROWS) * e) << 2);
+    keyPanels = take(m * dBytes);
+    keySums = take(padded(m, ROWS) * dBytes), valueSums = take(padded(m, ROWS) * eBytes);
+  } else valuePanels = take(m * eBytes);
+  return end + LINE - at;
 }
 
-/** k `[m, d]` as panels of 8 keys, `[⌈m/8⌉, d, 8]`, the last filled up with zeros. */
-export function packKeys(k: usize, m: usize, d: usize, to: usize): void {
-  for (let j: usize = 0; j < m; j += LANES) {
-    for (let c: usize = 0; c < d; c++) {
-      for (let t: usize = 0; t < LANES; t++, to += 4) store<f32>(to, j + t < m ? load<f32>(k + (((j + t) * d + c) << 2)) : 0);
-    }
-  }
+let end: usize;
+
+/** So many bytes of the scratch memory, from the start of a line of the cache on. */
+function take(bytes: usize): usize {
+  const at = (end + LINE - 1) & ~(LINE - 1);
+  end = at + bytes;
+  return at;
 }
 
-/** v `[m, e]` as panels of 8 channels, `[⌈e/8⌉, m, 8]`, the last filled up with zeros. */
-export function packValues(v: usize, m: usize, e: usize, to: usize): void {
-  for (let c: usize = 0; c < e; c += LANES) {
-    for (let j: usize = 0; j < m; j++) {
-      for (let t: usize = 0; t < LANES; t++, to += 4) store<f32>(to, c + t < e ? load<f32>(v + ((j * e + c + t) << 2)) : 0);
-    }
-  }
+/** Takes an image's k `[m, d]` and v `[m, e]`. */
+export function takeKeys(k: usize, v: usize): void {
+  storeExponential(constants);
+  interleaveRows(k, m, d, ROWS, keys);
+  splitColumns(v, m, e, valuePanels);
+}
+
+/** The same for {@link attendGradient}. */
+export function takeKeysForGradient(k: usize, v: usize): void {
+  storeExponential(constants);
+  interleaveRows(k, m, d, ROWS, keys);
+  interleaveRows(v, m, e, ROWS, values);
+  splitColumns(k, m, d, keyPanels);
+  memory.fill(keySums, 0, padded(m, ROWS) * dBytes);
+  memory.fill(valueSums, 0, padded(m, ROWS) * eBytes);
 }
 
 /**
- * out `[n, e]` = softmax(q·kᵀ + bias)·v, for q `[n, d]`, packed keys and values, and a bias (or 0) whose rows lie `biasStride` apart. For a plane of
- * keys of some width (else 0), the bias is `[n, width]`, of their columns, and `rowBias` `[n, m / width]` that of their rows.
+ * out `[n, e]` = softmax(q·kᵀ + bias)·v, for q `[n, d]` and a bias (or 0) whose rows lie `biasStride` apart. For a plane of keys, the bias is `[n, width]`,
+ * of their columns, and `rowBias` `[n, height]` that of their rows.
  */
-export function attend(
-  q: usize, n: usize, d: usize, keys: usize, m: usize, values: usize, e: usize, bias: usize, biasStride: usize, rowBias: usize, width: usize, out: usize, scratch: usize,
-): void {
-  const rowBytes = d << 2;
-  const sumBytes = padded(e) << 2;
-  const scores = scratch + EXPONENTIAL_BYTES;
-  const sums = scores + ((QUERIES * KEYS) << 2);
-  const maxima = sums + padded(n) * sumBytes;
-  const totals = maxima + (padded(n) << 2);
-  const last = q + (n - 1) * rowBytes;
-  storeExponential(scratch);
-  memory.fill(sums, 0, n * sumBytes);
-  for (let i: usize = 0; i < n; i++) {
-    store<f32>(maxima + (i << 2), LOWEST);
-    store<f32>(totals + (i << 2), 0);
-  }
+export function attend(q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, out: usize): void {
+  takeQueries(q, n, bias, rowBias);
+  memory.fill(sums, 0, padded(n, LANES) * eBytes);
   for (let j: usize = 0; j < m; j += KEYS) {
     const columns = min(KEYS, m - j);
     for (let i: usize = 0; i < n; i += QUERIES) {
       const rows = min(QUERIES, n - i);
-      const sum = sums + i * sumBytes;
-      let panel = keys + j * rowBytes;
-      for (let c: usize = 0; c < columns; c += LANES, panel += LANES * rowBytes) {
-        for (let r: usize = 0; r < rows; r += 4) {
-          const a = q + (i + r) * rowBytes;
-          // Past the last query a tile takes that one again. There is room for what it makes of it, which nobody reads.
-          multiplyAdd(a, min(a + rowBytes, last), min(a + 2 * rowBytes, last), min(a + 3 * rowBytes, last), panel, d, scores + ((r * KEYS + c) << 2), KEYS << 2, false);
-        }
-      }
-      for (let r: usize = 0; r < rows; r++) {
-        const row = scores + ((r * KEYS) << 2);
-        const own = bias + (i + r) * biasStride;
-        if (width) addPlane(row, rowBias + (i + r) * ((m / width) << 2), own, width, j, columns);
-        else if (bias) addTo(row, own + (j << 2), columns, 0);
-        weigh(scratch, row, columns, maxima + ((i + r) << 2), totals + ((i + r) << 2), sum + r * sumBytes, sumBytes);
-      }
-      for (let c: usize = 0; c < e; c += LANES) {
-        panel = values + ((c * m + j * LANES) << 2);
-        for (let r: usize = 0; r < rows; r += 4) {
-          const a = scores + ((r * KEYS) << 2);
-          multiplyAdd(a, a + (KEYS << 2), a + (KEYS << 3), a + 3 * (KEYS << 2), panel, columns, sum + r * sumBytes + (c << 2), sumBytes, true);
-        }
-      }
+      score(i, j, rows, columns, bias, biasStride);
+      weigh(i, rows, columns, eBytes);
+      multiplyColumns(scores, valuePanels, i, j, rows, columns, eBytes);
     }
   }
   for (let i: usize = 0; i < n; i++) {
     const total = load<f32>(totals + (i << 2));
-    for (let c: usize = 0; c < e; c++, out += 4) store<f32>(out, load<f32>(sums + i * sumBytes + (c << 2)) / total);
+    for (let c: usize = 0; c < e; c++, out += 4) store<f32>(out, load<f32>(sums + i * eBytes + (c << 2)) / total);
   }
 }
 
-/** Turns a query's scores into exp(score − maximum), and what there is of it so far to the new maximum. */
-// @ts-ignore: decorator
-@inline
-function weigh(constants: usize, row: usize, columns: usize, maximum: usize, total: usize, sum: usize, sumBytes: usize): void {
-  const end = row + (padded(columns) << 2);
-  for (let at = row + (columns << 2); at < end; at += 4) store<f32>(at, -Infinity);
-  const before = load<f32>(maximum);
-  let top = f32x4.splat(before);
-  // pmax is one instruction; it passes over NaN, but the exponential below does not.
-  for (let at = row; at < end; at += 32) top = f32x4.pmax(top, f32x4.pmax(v128.load(at), v128.load(at, 16)));
-  const now = max(max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)), max(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3)));
-  const peak = f32x4.splat(now);
-  let all = f32x4.splat(0);
-  for (let at = row; at < end; at += 16) {
-    const weights = exponential(f32x4.sub(v128.load(at), peak), constants);
-    all = f32x4.add(all, weights);
-    v128.store(at, weights);
+/**
+ * The gradients of {@link attend} from that of its results: dq `[n, d]`; dBias and dRowBias (or 0), in the layout of their biases, to which it adds;
+ * and what these queries bring to the keys' and values'.
+ *
+ * @param y the results `[n, e]`
+ * @param dy their gradient
+ */
+export function attendGradient(
+  q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, y: usize, dy: usize, dq: usize, dBias: usize, dRowBias: usize,
+): void {
+  takeQueries(q, n, bias, rowBias);
+  for (let j: usize = 0; j < m; j += KEYS) {
+    for (let i: usize = 0; i < n; i += QUERIES) {
+      const rows = min(QUERIES, n - i), columns = min(KEYS, m - j);
+      score(i, j, rows, columns, bias, biasStride);
+      weigh(i, rows, columns, 0);
+    }
   }
-  const added = f32x4.extract_lane(all, 0) + f32x4.extract_lane(all, 1) + f32x4.extract_lane(all, 2) + f32x4.extract_lane(all, 3);
-  if (now > before) {
-    const fade = exponential(f32x4.splat(before - now), constants);
-    store<f32>(maximum, now);
-    store<f32>(total, load<f32>(total) * f32x4.extract_lane(fade, 0));
-    for (let at = sum; at < sum + sumBytes; at += 16) v128.store(at, f32x4.mul(v128.load(at), fade));
+  takeSlants(q, n, y, dy);
+  for (let j: usize = 0; j < m; j += KEYS) {
+    const columns = min(KEYS, m - j);
+    for (let i: usize = 0; i < n; i += QUERIES) {
+      const rows = min(QUERIES, n - i);
+      score(i, j, rows, columns, bias, biasStride);
+      multiplyPanels(slants, values, e, i, j, rows, columns, slopes);
+      slope(i, rows, columns);
+      if (width) sumPlane(i, j, rows, columns);
+      else if (dBias) sumBias(i, j, rows, columns, dBias, biasStride);
+      multiplyRows(scores, slantPanels, i, j, rows, columns, valueSums, eBytes);
+      multiplyRows(slopes, queryPanels, i, j, rows, columns, keySums, dBytes);
+      multiplyColumns(slopes, keyPanels, i, j, rows, columns, dBytes);
+    }
   }
-  store<f32>(total, load<f32>(total) + added);
+  giveRows(sums, n, d, dBytes, dq);
+  if (width) {
+    addInterleaved(rowSums, n, height, dRowBias);
+    addInterleaved(columnSums, n, width, dBias);
+  }
 }
 
-/** c `[4, 8]` = a·b, or with `add` c + a·b, for four rows a of `count` values and a panel b `[count, 8]`. */
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(a0: usize, a1: usize, a2: usize, a3: usize, b: usize, count: usize, c: usize, stride: usize, add: bool): void {
-  const d1 = c + stride;
-  const d2 = d1 + stride;
-  const d3 = d2 + stride;
-  const zero = f32x4.splat(0);
-  let c00 = add ? v128.load(c) : zero, c01 = add ? v128.load(c, 16) : zero;
-  let c10 = add ? v128.load(d1) : zero, c11 = add ? v128.load(d1, 16) : zero;
-  let c20 = add ? v128.load(d2) : zero, c21 = add ? v128.load(d2, 16) : zero;
-  let c30 = add ? v128.load(d3) : zero, c31 = add ? v128.load(d3, 16) : zero;
-  for (const end = b + (count << 5); b < end; b += 32, a0 += 4, a1 += 4, a2 += 4, a3 += 4) {
-    const left = v128.load(b), right = v128.load(b, 16);
-    let value = v128.load32_splat(a0);
-    c00 = madd(value, left, c00);
-    c01 = madd(value, right, c01);
-    value = v128.load32_splat(a1);
-    c10 = madd(value, left, c10);
-    c11 = madd(value, right, c11);
-    value = v128.load32_splat(a2);
-    c20 = madd(value, left, c20);
-    c21 = madd(value, right, c21);
-    value = v128.load32_splat(a3);
-    c30 = madd(value, left, c30);
-    c31 = madd(value, right, c31);
-  }
-  v128.store(c, c00), v128.store(c, c01, 16);
-  v128.store(d1, c10), v128.store(d1, c11, 16);
-  v128.store(d2, c20), v128.store(d2, c21, 16);
-  v128.store(d3, c30), v128.store(d3, c31, 16);
+/** Gives the gradients of an image's k `[m, d]` and v `[m, e]`. */
+export function giveKeys(dk: usize, dv: usize): void {
+  giveRows(keySums, m, d, dBytes, dk);
+  giveRows(valueSums, m, e, eBytes, dv);
 }
 
-/** Adds to the scores of `count` keys from key `j` on what the bias of their rows and that of their columns make. */
-function addPlane(to: usize, rows: usize, columns: usize, width: usize, j: usize, count: usize): void {
+function takeQueries(q: usize, n: usize, bias: usize, rowBias: usize): void {
+  interleaveRows(q, n, d, LANES, queries);
+  if (width) {
+    interleaveRows(rowBias, n, height, QUERIES, rowBiases);
+    interleaveRows(bias, n, width, QUERIES, columnBiases);
+  }
+  for (let at: usize = 0; at < padded(n, LANES) << 2; at += 16) {
+    v128.store(maxima + at, f32x4.splat(LOWEST));
+    v128.store(totals + at, f32x4.splat(0));
+  }
+}
+
+function takeSlants(q: usize, n: usize, y: usize, dy: usize): void {
+  interleaveRows(dy, n, e, LANES, slants);
+  for (let i: usize = 0; i < n; i += QUERIES) {
+    splitColumns(q + ((i * d) << 2), min(QUERIES, n - i), d, queryPanels + i * dBytes);
+    splitColumns(dy + ((i * e) << 2), min(QUERIES, n - i), e, slantPanels + i * eBytes);
+  }
+  // Σ slopes·weights over the keys is Σ dy·y over the channels, which is a shorter sum.
+  memory.fill(means, 0, padded(n, LANES) << 2);
+  for (let i: usize = 0; i < n; i++) {
+    let mean: f32 = 0;
+    for (let c: usize = 0; c < e; c++, y += 4, dy += 4) mean += load<f32>(y) * load<f32>(dy);
+    store<f32>(means + (i << 2), mean);
+  }
+  memory.fill(sums, 0, padded(n, LANES) * dBytes);
+  memory.fill(rowSums, 0, (padded(n, QUERIES) * height) << 2);
+  memory.fill(columnSums, 0, (padded(n, QUERIES) * width) << 2);
+}
+
+/** The scores of a block's `rows` queries from query i on and `columns` keys from key j on. */
+function score(i: usize, j: usize, rows: usize, columns: usize, bias: usize, biasStride: usize): void {
+  multiplyPanels(queries, keys, d, i, j, rows, columns, scores);
+  if (width) addPlane(i, j, rows, columns);
+  else if (bias) addBias(i, j, rows, columns, bias, biasStride);
+}
+
+/** to `[columns, rows]` = the products of a block's keys, or values, with what there is of each of its queries, of so many channels. */
+function multiplyPanels(panels: usize, keyRows: usize, channels: usize, i: usize, j: usize, rows: usize, columns: usize, to: usize): void {
+  for (let c: usize = 0; c < columns; c += ROWS, to += ROWS * KEY_BYTES) {
+    const a = keyRows + (((j + c) * channels) << 2);
+    for (let r: usize = 0; r < rows; r += LANES) {
+      multiplyAdd(a, 4, ROWS << 2, panels + (((i + r) * channels) << 2), channels, to + (r << 2), KEY_BYTES, false);
+    }
+  }
+}
+
+/** Adds to what is summed for each query the block's weights times panels of the keys. */
+function multiplyColumns(weights: usize, panels: usize, i: usize, j: usize, rows: usize, columns: usize, sumBytes: usize): void {
+  for (let c: usize = 0; c < sumBytes; c += PANEL_BYTES) {
+    const panel = panels + c * m + j * PANEL_BYTES;
+    for (let r: usize = 0; r < rows; r += ROWS) {
+      multiplyAdd(weights + (r << 2), 4, KEY_BYTES, panel, columns, sums + (i + r) * sumBytes + c, sumBytes, true);
+    }
+  }
+}
+
+/** Adds to what is summed for each key the block's weights times panels of the queries. */
+function multiplyRows(weights: usize, panels: usize, i: usize, j: usize, rows: usize, columns: usize, keySums: usize, sumBytes: usize): void {
+  panels += i * sumBytes;
+  for (let r: usize = 0; r < columns; r += ROWS) {
+    for (let c: usize = 0; c < sumBytes; c += PANEL_BYTES) {
+      multiplyAdd(weights + r * KEY_BYTES, KEY_BYTES, 4, panels + c * rows, rows, keySums + (j + r) * sumBytes + c, sumBytes, true);
+    }
+  }
+}
+
+/** Turns a block's scores into exp(score − maximum), and what there is of its queries so far to their new maxima. */
+function weigh(i: usize, rows: usize, columns: usize, sumBytes: usize): void {
+  const bytes = columns * KEY_BYTES;
+  for (let r: usize = 0; r < rows; r += LANES) {
+    const panel = scores + (r << 2);
+    const maximum = maxima + ((i + r) << 2);
+    const total = totals + ((i + r) << 2);
+    const before0 = v128.load(maximum), before1 = v128.load(maximum, 16);
+    let top0 = before0, top1 = before1;
+    // pmax is one instruction; it passes over NaN, but the exponential below does not.
+    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
+      top0 = f32x4.pmax(top0, v128.load(at));
+      top1 = f32x4.pmax(top1, v128.load(at, 16));
+    }
+    let all0 = f32x4.splat(0), all1 = f32x4.splat(0);
+    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
+      const weights0 = exponential(f32x4.sub(v128.load(at), top0), constants);
+      const weights1 = exponential(f32x4.sub(v128.load(at, 16), top1), constants);
+      all0 = f32x4.add(all0, weights0);
+      all1 = f32x4.add(all1, weights1);
+      v128.store(at, weights0);
+      v128.store(at, weights1, 16);
+    }
+    const fade0 = exponential(f32x4.sub(before0, top0), constants);
+    const fade1 = exponential(f32x4.sub(before1, top1), constants);
+    v128.store(total, madd(v128.load(total), fade0, all0));
+    v128.store(total, madd(v128.load(total, 16), fade1, all1), 16);
+    // Until below, where the maxima are to be, what the sums are to be multiplied by.
+    v128.store(maximum, fade0);
+    v128.store(maximum, fade1, 16);
+    let sum = sums + (i + r) * sumBytes;
+    for (let t: usize = 0; t < LANES; t++, sum += sumBytes) {
+      const fade = v128.load32_splat(maximum + (t << 2));
+      if (f32x4.extract_lane(fade, 0) != 1) for (let at = sum; at < sum + sumBytes; at += 16) v128.store(at, f32x4.mul(v128.load(at), fade));
+    }
+    v128.store(maximum, top0);
+    v128.store(maximum, top1, 16);
+  }
+}
+
+/** Turns a block's scores into its weights, and the gradients of these into those of the scores. */
+function slope(i: usize, rows: usize, columns: usize): void {
+  const bytes = columns * KEY_BYTES;
+  const apart = slopes - scores;
+  for (let r: usize = 0; r < rows; r += 4) {
+    const panel = scores + (r << 2);
+    const top = v128.load(maxima + ((i + r) << 2)), total = v128.load(totals + ((i + r) << 2)), mean = v128.load(means + ((i + r) << 2));
+    const share = f32x4.div(f32x4.splat(1), total);
+    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
+      const weights = f32x4.mul(exponential(f32x4.sub(v128.load(at), top), constants), share);
+      v128.store(at, weights);
+      v128.store(at + apart, f32x4.mul(weights, f32x4.sub(v128.load(at + apart), mean)));
+    }
+  }
+}
+
+function addBias(i: usize, j: usize, rows: usize, columns: usize, bias: usize, biasStride: usize): void {
+  for (let r: usize = 0; r < rows; r++) {
+    let from = bias + (i + r) * biasStride + (j << 2);
+    for (let at = scores + (r << 2), end = at + columns * KEY_BYTES; at < end; at += KEY_BYTES, from += 4) store<f32>(at, load<f32>(at) + load<f32>(from));
+  }
+}
+
+function sumBias(i: usize, j: usize, rows: usize, columns: usize, dBias: usize, biasStride: usize): void {
+  for (let r: usize = 0; r < rows; r++) {
+    let to = dBias + (i + r) * biasStride + (j << 2);
+    for (let at = slopes + (r << 2), end = at + columns * KEY_BYTES; at < end; at += KEY_BYTES, to += 4) store<f32>(to, load<f32>(to) + load<f32>(at));
+  }
+}
+
+function addPlane(i: usize, j: usize, rows: usize, columns: usize): void {
   let x = j % width;
-  for (let row = rows + ((j / width) << 2); count > 0; row += 4) {
-    const run = min(width - x, count);
-    addTo(to, columns + (x << 2), run, load<f32>(row));
-    to += run << 2;
-    count -= run;
-    x = 0;
+  let row = rowBiases + ((i * height) << 2) + j / width * KEY_BYTES;
+  const blockColumns = columnBiases + ((i * width) << 2);
+  for (let at = scores, end = at + columns * KEY_BYTES; at < end; at += KEY_BYTES) {
+    const column = blockColumns + x * KEY_BYTES;
+    for (let r: usize = 0; r < rows << 2; r += 16) {
+      v128.store(at + r, f32x4.add(v128.load(at + r), f32x4.add(v128.load(row + r), v128.load(column + r))));
+    }
+    if (++x == width) x = 0, row += KEY_BYTES;
   }
 }
 
-/** to `[count]` += from + value */
-// @ts-ignore: decorator
-@inline
-function addTo(to: usize, from: usize, count: usize, value: f32): void {
-  const end = to + (count << 2);
-  const values = f32x4.splat(value);
-  for (; to + 16 <= end; to += 16, from += 16) v128.store(to, f32x4.add(v128.load(to), f32x4.add(v128.load(from), values)));
-  for (; to < end; to += 4, from += 4) store<f32>(to, load<f32>(to) + load<f32>(from) + value);
+function sumPlane(i: usize, j: usize, rows: usize, columns: usize): void {
+  let x = j % width;
+  let row = rowSums + ((i * height) << 2) + j / width * KEY_BYTES;
+  const blockColumns = columnSums + ((i * width) << 2);
+  for (let at = slopes, end = at + columns * KEY_BYTES; at < end; at += KEY_BYTES) {
+    const column = blockColumns + x * KEY_BYTES;
+    for (let r: usize = 0; r < rows << 2; r += 16) {
+      const value = v128.load(at + r);
+      v128.store(row + r, f32x4.add(v128.load(row + r), value));
+      v128.store(column + r, f32x4.add(v128.load(column + r), value));
+    }
+    if (++x == width) x = 0, row += KEY_BYTES;
+  }
 }
 
-// @ts-ignore: decorator
-@inline
-function padded(count: usize): usize {
-  return (count + LANES - 1) & ~(LANES - 1);
+/** to `[rows, columns]` = what is summed, whose rows lie `rowBytes` apart. */
+function giveRows(from: usize, rows: usize, columns: usize, rowBytes: usize, to: usize): void {
+  for (let i: usize = 0; i < rows; i++, from += rowBytes, to += columns << 2) memory.copy(to, from, columns << 2);
+}
+
+/** to `[n, columns]` += what is summed with a block's queries side by side. */
+function addInterleaved(from: usize, n: usize, columns: usize, to: usize): void {
+  for (let i: usize = 0; i < n; i++) {
+    const own = from + (((i / QUERIES) * QUERIES * columns + i % QUERIES) << 2);
+    for (let c: usize = 0; c < columns; c++, to += 4) store<f32>(to, load<f32>(to) + load<f32>(own + c * KEY_BYTES));
+  }
 }

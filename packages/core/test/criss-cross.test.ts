@@ -1,7 +1,8 @@
 import { crissCross, crissCrossRows } from '@saccade/core';
-import { closeTo, onEachBackend, random } from '@saccade/testkit';
+import { useBackend } from '@saccade/backends';
+import { closeTo, onEachBackend, random, withGuards } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 // Attention among all positions, of which only those in the same column or row are left.
 function plainWeights(q: tf.Tensor4D, k: tf.Tensor4D): tf.Tensor {
@@ -27,18 +28,20 @@ function inputs([batch, height, width]: readonly number[], keyChannels: number, 
 }
 
 onEachBackend((backend) => {
-  // The last two are large enough for XNNPACK's product on wasm; a software WebGPU would take long for them.
+  // The last three are longer than a block of our kernels; a software WebGPU would take long for them.
   const cases = [
-    [1, 5, 7],
-    [3, 7, 4],
-    [2, 1, 6],
-    [1, 6, 1],
-    [1, 1, 1],
-    [1, 17, 23],
-    [3, 19, 16],
+    [1, 5, 7, 3, 5],
+    [3, 7, 4, 3, 5],
+    [2, 1, 6, 3, 5],
+    [1, 6, 1, 3, 5],
+    [1, 1, 1, 3, 5],
+    [1, 17, 23, 8, 24],
+    [3, 19, 16, 8, 24],
+    [2, 9, 34, 6, 13],
   ] as const;
-  describe.each(cases.slice(0, backend === 'webgpu' ? 5 : undefined))('criss-cross attention on %i × %i × %i', (...shape) => {
-    const [keyChannels, channels] = shape[1] > 16 ? [8, 24] : [3, 5];
+  describe.each(cases.slice(0, backend === 'webgpu' ? 5 : undefined))('criss-cross attention on %i × %i × %i', (...sizes) => {
+    const shape = sizes.slice(0, 3);
+    const [keyChannels, channels] = sizes.slice(3);
 
     test('equals attention among all positions, masked', async () => {
       const [q, k, v] = inputs(shape, keyChannels, channels);
@@ -70,6 +73,12 @@ onEachBackend((backend) => {
     });
   });
 
+  test('criss-cross attention of large products is the masked attention', async () => {
+    const [q, k, v] = inputs([1, 6, 7], 4, 8);
+    const far: tf.Tensor4D = tf.mul(q, 60);
+    await closeTo(crissCross(far, k, v), plainCrissCross(far, k, v), 1e-4);
+  });
+
   test('leaves no tensor behind, in training neither', () => {
     const xs = inputs([2, 6, 9], 4, 8);
     const dy = random(xs[2].shape, 7);
@@ -81,5 +90,24 @@ onEachBackend((backend) => {
     const before = tf.memory();
     use();
     expect(tf.memory()).toMatchObject({ numTensors: before.numTensors, numDataBuffers: before.numDataBuffers });
+  });
+});
+
+describe('on wasm, nothing is read or written out of bounds by criss-cross attention', () => {
+  beforeAll(() => useBackend('wasm'));
+  afterAll(() => useBackend('cpu'));
+
+  test.each([
+    [1, 1, 1, 1],
+    [5, 3, 3, 9],
+    [2, 21, 6, 19],
+  ])('on %i × %i, with %i and %i channels', async (height, width, keyChannels, channels) => {
+    await withGuards(async () => {
+      const xs = inputs([2, height, width], keyChannels, channels);
+      const dy = random(xs[2].shape, 7);
+      const { value, grads } = tf.valueAndGrads(crissCross as never)(xs, dy);
+      for (const y of [value, ...grads]) expect((await y.data()).every(Number.isFinite)).toBe(true);
+      tf.dispose([...xs, dy, value, ...grads]);
+    });
   });
 });

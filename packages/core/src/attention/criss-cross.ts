@@ -1,6 +1,7 @@
 import { add, concat, gather, mul, reshape, softmax, sub, tensor2d, tidy, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
+import { fusedCrissCross, fusedCrissCrossGradients, type CrissCrossInputs } from '../kernels/criss-cross.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { channelAvgPool } from '../pooling/channel.js';
 import { channelsOf } from '../shapes.js';
@@ -21,23 +22,8 @@ const COUNTED_IN_ROW = -1e30;
 export function crissCross(q: Tensor4D, k: Tensor4D, v: Tensor4D): Tensor4D {
   return differentiable(
     [q, k, v],
-    (q, k, v) => {
-      const [inColumn, inRow] = weigh(q, k);
-      return add(
-        tidy(() => fromColumns(matMul(inColumn, columns(v)), v.shape)),
-        reshape(matMul(inRow, rows(v)), v.shape),
-      );
-    },
-    (dy, [q, k, v], y) =>
-      tidy(() => {
-        const [inColumn, inRow] = weigh(q, k);
-        // Over its keys, each query's weights · their gradients sum up to this.
-        const common = reshape(mul(channelAvgPool(mul(dy, y)), channelsOf(v)), [...v.shape.slice(0, -1), 1]);
-        const inputs = [q, k, v, dy, common] as const;
-        const alongColumns = tidy(() => lineGradients(inColumn, ...each(inputs, columns)).map((dx, i) => fromColumns(dx, inputs[i].shape)));
-        const alongRows = tidy(() => lineGradients(inRow, ...each(inputs, rows)));
-        return alongColumns.map((dx, i) => add(dx, reshape(alongRows[i], dx.shape)));
-      }),
+    (q, k, v) => fusedCrissCross({ q, k, v } as CrissCrossInputs) ?? composed(q, k, v),
+    (dy, [q, k, v], y) => tidy(() => fusedGradients(dy, [q, k, v], y) ?? composedGradients(dy, [q, k, v], y)),
   ) as Tensor4D;
 }
 
@@ -62,6 +48,36 @@ export function crissCrossRows(q: Tensor4D, k: Tensor4D, queries: readonly numbe
     const scores = reshape(matMul(keys, reshape(pick(q, queries), [-1, depth, 1])), [batch, queries.length, height + width]);
     return softmax<Tensor3D>(add(scores, mask(own, height + width)));
   });
+}
+
+function composed(q: Tensor, k: Tensor, v: Tensor): Tensor {
+  const [inColumn, inRow] = weigh(q, k);
+  return add(
+    tidy(() => fromColumns(matMul(inColumn, columns(v)), v.shape)),
+    reshape(matMul(inRow, rows(v)), v.shape),
+  );
+}
+
+function fusedGradients(dy: Tensor, inputs: Tensor[], y: Tensor): Tensor[] | undefined {
+  const [q, k, v] = inputs as Tensor4D[];
+  const all = fusedCrissCrossGradients({ q, k, v, y, dy });
+  if (!all) return undefined;
+  let from = 0;
+  return inputs.map((x) => {
+    const begin = from;
+    from += x.size;
+    return reshape(slice(all, [begin], [x.size]), x.shape);
+  });
+}
+
+function composedGradients(dy: Tensor, [q, k, v]: Tensor[], y: Tensor): Tensor[] {
+  const [inColumn, inRow] = weigh(q, k);
+  // Over its keys, each query's weights · their gradients sum up to this.
+  const common = reshape(mul(channelAvgPool(mul(dy, y)), channelsOf(v)), [...v.shape.slice(0, -1), 1]);
+  const inputs = [q, k, v, dy, common] as const;
+  const alongColumns = tidy(() => lineGradients(inColumn, ...each(inputs, columns)).map((dx, i) => fromColumns(dx, inputs[i].shape)));
+  const alongRows = tidy(() => lineGradients(inRow, ...each(inputs, rows)));
+  return alongColumns.map((dx, i) => add(dx, reshape(alongRows[i], dx.shape)));
 }
 
 type Five = readonly [Tensor, Tensor, Tensor, Tensor, Tensor];

@@ -19,7 +19,7 @@ export { linear, matMul, transposeLast } from './matmul.js';
 export { affine, batchNormInference, batchNormTraining, layerNorm, momentsOf, type Moments } from './normalisation.js';
 export * as option from './options.js';
 export type { Option, Schema } from './options.js';
-export { convolvePlanes } from './plane-convolution.js';
+export { convolvePlanes, type PlaneGeometry } from './plane-convolution.js';
 export { attentionPool } from './pooling/attention.js';
 export { channelAvgPool, channelMaxPool } from './pooling/channel.js';
 export { covariancePool } from './pooling/covariance.js';

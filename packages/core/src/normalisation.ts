@@ -29,6 +29,13 @@ export interface Moments {
   readonly variance: Tensor1D;
 }
 
+/** A batch normalisation with given moments; all `[C]`. */
+export interface InferenceNorm extends Moments {
+  readonly gamma: Tensor1D;
+  readonly beta: Tensor1D;
+  readonly epsilon: number;
+}
+
 /** An affine map of each channel: a factor and an offset, each `[C]`. */
 export interface ChannelAffine {
   readonly factor: Tensor1D;

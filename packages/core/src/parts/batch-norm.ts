@@ -1,6 +1,14 @@
 import { add, mul, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { batchNormInference, batchNormTraining, foldBatchNorm, momentsOf, type ChannelAffine, type Moments } from '../normalisation.js';
+import {
+  batchNormInference,
+  batchNormTraining,
+  foldBatchNorm,
+  momentsOf,
+  type ChannelAffine,
+  type InferenceNorm,
+  type Moments,
+} from '../normalisation.js';
 import { channelsOf } from '../shapes.js';
 import type { Weight, WeightScope } from '../weights.js';
 import type { Initializer } from './initializers.js';
@@ -17,6 +25,8 @@ export interface BatchNorm {
    * statistics. Gradients flow to these moments: it is for values that never exist as a whole.
    */
   folded(batch?: BatchMoments): ChannelAffine;
+  /** What it does at inference, before its activation: for what does it in passing. */
+  inference(): InferenceNorm;
   readonly gamma: Weight;
   readonly beta: Weight;
 }
@@ -45,6 +55,7 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
   const beta = weights.add('beta', [channels], initializers.zeros());
   const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
   const movingVariance = weights.add('movingVariance', [channels], initializers.ones(), { trainable: false });
+  const inference = (): InferenceNorm => ({ gamma: gamma.read() as Tensor1D, beta: beta.read() as Tensor1D, ...moving(), epsilon });
   const moving = (): Moments => ({ mean: movingMean.read() as Tensor1D, variance: movingVariance.read() as Tensor1D });
   const follow = ({ mean, variance, count }: BatchMoments): void => {
     const step = (weight: Weight, batch: Tensor) => weight.write(add(mul(weight.read(), 1 - momentum), mul(batch, momentum)));
@@ -63,5 +74,5 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
     if (ofBatch) follow(batch);
     return foldBatchNorm(ofBatch ? batch : moving(), gamma.read(), beta.read(), epsilon);
   };
-  return Object.assign(apply, { gamma, beta, folded });
+  return Object.assign(apply, { gamma, beta, folded, inference });
 }

@@ -1,4 +1,5 @@
-import { conv2d, fused, reshape, tidy, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { conv2d, engine, fused as native, reshape, tidy, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { fusedPlanes } from '../kernels/planes.js';
 import type { Weight, WeightScope } from '../weights.js';
 import { pytorchUniform, type Initializer } from './initializers.js';
 
@@ -31,7 +32,15 @@ export function channelConv(weights: WeightScope, options: ChannelConvOptions): 
   const kernel = weights.add('kernel', [kernelSize, 1, 1], kernelInitializer, { layout: 'conv' });
   const bias = useBias ? weights.add('bias', [1], biasInitializer) : null;
   const margin = (kernelSize - 1) / 2;
-  const apply = (x: Tensor2D): Tensor2D =>
+  // As a plane with a filter of one row.
+  const fused = (x: Tensor2D): Tensor2D | undefined => {
+    if (engine().isTapeOn()) return undefined;
+    const [rows, channels] = x.shape;
+    const plane = { planes: 1, images: 1, height: rows, width: channels, from: 0, rows, shape: x.shape };
+    const filter = { kernelHeight: 1, kernelWidth: kernelSize, turned: false, epsilon: 0 };
+    return fusedPlanes({ planes: x, kernel: kernel.read(), beta: bias?.read() }, { ...plane, ...filter }) as Tensor2D | undefined;
+  };
+  const composed = (x: Tensor2D): Tensor2D =>
     tidy(() => {
       // The channels as the rows of a map one pixel wide.
       const column: Tensor4D = reshape(x, [...x.shape, 1, 1]);
@@ -42,8 +51,9 @@ export function channelConv(weights: WeightScope, options: ChannelConvOptions): 
         [0, 0],
         [0, 0],
       ];
-      const y = bias ? fused.conv2d({ x: column, filter, strides: 1, pad, bias: bias.read() }) : conv2d(column, filter, 1, pad);
+      const y = bias ? native.conv2d({ x: column, filter, strides: 1, pad, bias: bias.read() }) : conv2d(column, filter, 1, pad);
       return reshape(y, x.shape);
     });
+  const apply = (x: Tensor2D): Tensor2D => fused(x) ?? composed(x);
   return Object.assign(apply, { kernel, bias, macs: (channels: number) => kernelSize * channels });
 }

@@ -9,4 +9,5 @@ export { depthwiseBatchNorm, type DepthwiseBatchNorm, type DepthwiseBatchNormOpt
 export { depthwiseConv2d, type DepthwiseConv2D, type DepthwiseConv2DOptions } from './depthwise-conv2d.js';
 export { heNormal, pytorchUniform, type Initializer } from './initializers.js';
 export { layerNorm, type LayerNorm } from './layer-norm.js';
+export { planeConvBatchNorm, type PlaneConvBatchNorm, type PlaneConvBatchNormOptions } from './plane-conv-batch-norm.js';
 export { relativePositions, type RelativePositions, type RelativePositionsOptions } from './relative-positions.js';

@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
 import { wasmAttend } from './wasm/attend.js';
+import { webgpuAttend } from './webgpu/attend.js';
 
 /** The tensors of attention. */
 export interface AttendInputs {
@@ -17,4 +18,4 @@ export interface AttendInputs {
 }
 
 /** softmax(q·kᵀ + bias)·v in one pass, `[B, N, E]`, whose scores never leave the cache. */
-export const fusedAttend = ownKernel<AttendInputs>('SaccadeAttend', { wasm: wasmAttend });
+export const fusedAttend = ownKernel<AttendInputs>('SaccadeAttend', { wasm: wasmAttend, webgpu: webgpuAttend });

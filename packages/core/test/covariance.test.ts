@@ -12,13 +12,20 @@ function plainCovariance(x: tf.Tensor): tf.Tensor {
   return tf.mean(tf.mul(tf.expandDims(deviations, 3), tf.expandDims(deviations, 2)), 1);
 }
 
-onEachBackend(() => {
-  test.each([[[1, 3, 5, 4]], [[3, 4, 3, 7]], [[2, 1, 1, 3]], [[2, 9, 1]], [[2, 2, 3, 2, 5]], [[2, 5, 5, 16]]])(
-    'covariancePool of %j, and its gradient',
-    async (shape) => {
-      await expectSame(covariancePool, plainCovariance, [normal(shape, 1)]);
-    },
-  );
+onEachBackend((backend) => {
+  const shapes = [
+    [1, 3, 5, 4],
+    [3, 4, 3, 7],
+    [2, 1, 1, 3],
+    [2, 9, 1],
+    [2, 2, 3, 2, 5],
+    [2, 5, 5, 16],
+    ...(backend === 'wasm' ? [[2, 15, 19, 21]] : []),
+  ];
+
+  test.each(shapes.map((shape) => [shape]))('covariancePool of %j, and its gradient', async (shape) => {
+    await expectSame(covariancePool, plainCovariance, [normal(shape, 1)]);
+  });
 
   test('covariancePool is exact beside a large mean', async () => {
     const deviations = toTensor(normal([2, 6, 6, 5], 2));

@@ -1,5 +1,6 @@
-import { add, reshape, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, mul, reshape, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
+import { fusedGram, fusedGramGradient } from '../kernels/gram.js';
 import { matMul, transposeLast } from '../matmul.js';
 import { rowsOf } from '../shapes.js';
 
@@ -12,7 +13,19 @@ import { rowsOf } from '../shapes.js';
 export function gramMatrix(x: Tensor): Tensor3D {
   return differentiable(
     [x],
-    (x) => matMul(transposeLast(rowsOf(x)), rowsOf(x)),
-    (dy, [x]) => [reshape(matMul(rowsOf(x), add(dy, transposeLast(dy))), x.shape)],
+    (x) => gramOfRows(rowsOf(x)),
+    (dy, [x]) => [reshape(gramGradient(rowsOf(x), dy, 1), x.shape)],
   ) as Tensor3D;
+}
+
+/** The gradient of factor · {@link gramMatrix} at x `[N, P, C]`: factor · x·(dy + dyᵀ). */
+export function gramGradient(x: Tensor3D, dy: Tensor, factor: number): Tensor {
+  const fused = fusedGramGradient({ x, dy }, { factor });
+  if (fused) return fused;
+  const dx = matMul(x, add(dy, transposeLast(dy)));
+  return factor === 1 ? dx : mul(dx, factor);
+}
+
+function gramOfRows(x: Tensor3D): Tensor {
+  return fusedGram({ x, mean: undefined }, { factor: 1 }) ?? matMul(transposeLast(x), x);
 }

@@ -19,6 +19,7 @@ import {
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from './gradient.js';
+import { fusedMoments } from './kernels/pool.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
 import { channelsOf } from './shapes.js';
@@ -48,7 +49,10 @@ export interface ChannelAffine {
 export function momentsOf(x: Tensor): Moments {
   // As one operation with no gradient: on the tape its steps would keep two maps of x's size until the end of a training step.
   const both = (x: Tensor) => {
-    const rows = reshape(x, [1, -1, channelsOf(x)]);
+    const channels = channelsOf(x);
+    const fused = fusedMoments({ x }, { images: 1, rows: x.size / channels, columns: channels, shape: [2, channels] });
+    if (fused) return fused;
+    const rows = reshape(x, [1, -1, channels]);
     const mean = globalAvgPool(rows);
     return concat([mean, globalAvgPool(squaredDifference(rows, expandDims(mean, 1)))]); // [2, C]
   };

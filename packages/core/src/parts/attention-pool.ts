@@ -1,5 +1,5 @@
-import { reshape, softmax, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
-import { attentionPool as pool } from '../pooling/attention.js';
+import { reshape, softmax, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import { softmaxPool } from '../pooling/attention.js';
 import { positionsOf } from '../shapes.js';
 import type { WeightScope } from '../weights.js';
 import { dense, type DenseOptions } from './dense.js';
@@ -18,7 +18,8 @@ export interface AttentionPool {
 export function attentionPool(weights: WeightScope, channels: number, options: DenseOptions = {}): AttentionPool {
   const mask = dense(weights, channels, 1, options);
   const attention = (x: Tensor): Tensor2D => softmax(reshape(mask(x), [x.shape[0], positionsOf(x)]));
-  return Object.assign((x: Tensor) => pool(x, attention(x)), {
+  const apply = (x: Tensor) => softmaxPool(x, mask.kernel.read() as Tensor2D, mask.bias?.read() as Tensor1D | undefined);
+  return Object.assign(apply, {
     map: (x: Tensor) => reshape(attention(x), x.shape.slice(0, -1)),
     macs: (positions: number) => 2 * positions * channels,
   });

@@ -11,21 +11,42 @@ import {
   pow,
   reshape,
   sign,
+  slice,
   sqrt,
-  square,
+  stack,
   squaredDifference,
   sub,
-  tidy,
+  unstack,
   type Tensor,
   type Tensor2D,
+  type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { differentiable, routeToMax } from '../gradient.js';
-import { channelsOf, channelwise, onGpu, positionsOf, spread } from '../shapes.js';
-import { MAX_CHANNELS, type Pool } from './pool.js';
+import { fusedMoments, fusedPool, fusedProductPool, type PoolKind, type PoolView } from '../kernels/pool.js';
+import { channelsOf, channelwise, onGpu, positionsOf, rowsOf, spread } from '../shapes.js';
+import { checkKinds, MAX_CHANNELS, POOLS, type Pool } from './pool.js';
 
-// tf.mean and tf.max over axes that are not innermost first transpose the whole map, on every backend. A pooling window as large
-// as the map reads it once, in place.
+/**
+ * The mean and the maximum of each channel over all positions, or one of them: {@link globalAvgPool} and {@link globalMaxPool} in one pass over the map.
+ *
+ * @param x `[N, …positions, C]`
+ * @param kinds which, in the order in which they shall come
+ * @returns `[kinds, N, C]`
+ * @throws {@link BlockError} where there is no kind, or one twice
+ */
+export function globalPools(x: Tensor, kinds: readonly PoolKind[]): Tensor3D {
+  checkKinds('globalPools', kinds);
+  return differentiable(
+    [x],
+    (x) => fusedPool({ x }, { ...view(x, [kinds.length]), kinds }) ?? stack(kinds.map((kind) => composed(POOLS[kind], x))),
+    (dy, [x]) => [
+      unstack(dy)
+        .map((dy, i) => GRADIENTS[kinds[i]](dy, x))
+        .reduce((sum, dx) => add(sum, dx)),
+    ],
+  ) as Tensor3D;
+}
 
 /**
  * The mean of each channel over all positions.
@@ -36,8 +57,8 @@ import { MAX_CHANNELS, type Pool } from './pool.js';
 export function globalAvgPool(x: Tensor): Tensor2D {
   return differentiable(
     [x],
-    (x) => pool(avgPool, x),
-    (dy, [x]) => [spread(channelwise(div(dy, positionsOf(x)), x), x)],
+    (x) => pool('avg', x),
+    (dy, [x]) => [GRADIENTS.avg(dy, x)],
   ) as Tensor2D;
 }
 
@@ -50,8 +71,8 @@ export function globalAvgPool(x: Tensor): Tensor2D {
 export function globalMaxPool(x: Tensor): Tensor2D {
   return differentiable(
     [x],
-    (x) => pool(maxPool, x),
-    (dy, [x]) => [reshape(routeToMax(reshape(x, [x.shape[0], -1, channelsOf(x)]), dy, 1), x.shape)],
+    (x) => pool('max', x),
+    (dy, [x]) => [GRADIENTS.max(dy, x)],
   ) as Tensor2D;
 }
 
@@ -65,8 +86,10 @@ export function globalStdPool(x: Tensor): Tensor2D {
   return differentiable(
     [x],
     (x) => {
+      const moments = fusedMoments({ x }, view(x, [2]));
+      if (moments) return sqrt(reshape(slice(moments, [1, 0, 0], [1, -1, -1]), [-1, channelsOf(x)]));
       const shifted = shift(x);
-      return sqrt(pool(avgPool, squaredDifference(shifted, meanOf(shifted))));
+      return sqrt(pool('avg', squaredDifference(shifted, meanOf(shifted))));
     },
     (dy, [x], y) => {
       const shifted = shift(x);
@@ -84,7 +107,7 @@ export function globalStdPool(x: Tensor): Tensor2D {
  * @returns `[N, C]`
  */
 export function globalLpPool(x: Tensor, p = 2): Tensor2D {
-  const sumOfPowers = (x: Tensor) => mul(pool(avgPool, p === 2 ? square(x) : pow(abs(x), p)), positionsOf(x));
+  const sumOfPowers = (x: Tensor) => (p === 2 ? sumOfProducts(x, x) : mul(pool('avg', pow(abs(x), p)), positionsOf(x)));
   return differentiable(
     [x],
     (x) => (p === 2 ? sqrt(sumOfPowers(x)) : pow(sumOfPowers(x), 1 / p)),
@@ -106,8 +129,8 @@ export function globalLogSumExpPool(x: Tensor): Tensor2D {
   return differentiable(
     [x],
     (x) => {
-      const peak = pool(maxPool, x);
-      const mean = pool(avgPool, exp(sub(x, channelwise(peak, x))));
+      const peak = pool('max', x);
+      const mean = pool('avg', exp(sub(x, channelwise(peak, x))));
       return add(peak, log(mul(mean, positionsOf(x))));
     },
     (dy, [x], y) => [mul(exp(sub(x, channelwise(y, x))), channelwise(dy, x))],
@@ -117,8 +140,33 @@ export function globalLogSumExpPool(x: Tensor): Tensor2D {
 /** The sum of each channel over batch and positions: `[…, C]` to `[C]`. */
 export function sumOverPositions(x: Tensor): Tensor {
   const channels = channelsOf(x);
-  return tidy(() => reshape(mul(globalAvgPool(reshape(x, [1, -1, channels])), x.size / channels), [channels]));
+  const rows = x.size / channels;
+  return differentiable(
+    [x],
+    (x) =>
+      fusedPool({ x }, { images: 1, rows, columns: channels, shape: [channels], kinds: ['sum'] }) ??
+      reshape(mul(composed(avgPool, reshape(x, [1, -1, channels])), rows), [channels]),
+    (dy, [x]) => [
+      spread(
+        reshape(
+          dy,
+          x.shape.map((_, axis) => (axis === x.rank - 1 ? channels : 1)),
+        ),
+        x,
+      ),
+    ],
+  );
 }
+
+/** The sums of the products of two maps over all positions, `[N, …positions, C]` to `[N, C]`, with no gradient. The second may be the same for all images. */
+export function sumOfProducts(x: Tensor, y: Tensor): Tensor {
+  return fusedProductPool({ x, y }, view(x)) ?? mul(pool('avg', mul(x, y)), positionsOf(x));
+}
+
+const GRADIENTS: Record<PoolKind, (dy: Tensor, x: Tensor) => Tensor> = {
+  avg: (dy, x) => spread(channelwise(div(dy, positionsOf(x)), x), x),
+  max: (dy, x) => reshape(routeToMax(rowsOf(x), dy, 1), x.shape),
+};
 
 // Less a value of each channel. What is constant becomes exactly 0; about a rounded mean it would deviate, all to one side.
 function shift(x: Tensor): Tensor {
@@ -131,23 +179,35 @@ function shift(x: Tensor): Tensor {
 }
 
 function meanOf(x: Tensor): Tensor {
-  return channelwise(pool(avgPool, x), x);
+  return channelwise(pool('avg', x), x);
 }
 
-function pool(kind: Pool, x: Tensor): Tensor {
+function pool(kind: PoolKind, x: Tensor): Tensor {
+  return fusedPool({ x }, { ...view(x), kinds: [kind] }) ?? composed(POOLS[kind], x);
+}
+
+/** An image as a row of channels a position, and results a channel: `[...results, N, C]`. */
+function view(x: Tensor, results: number[] = []): PoolView {
+  const [images, columns] = [x.shape[0], channelsOf(x)];
+  return { images, rows: positionsOf(x), columns, shape: [...results, images, columns] };
+}
+
+// tf.mean and tf.max over axes that are not innermost first transpose the whole map, on every backend. A pooling window as large
+// as the map reads it once, in place.
+function composed(pool: Pool, x: Tensor): Tensor {
   const channels = channelsOf(x);
   const positions = positionsOf(x);
   if (!onGpu() && channels > MAX_CHANNELS) {
     // Seen as a map of several columns, which have fewer channels each.
     const columns = leastDivisor(channels, Math.ceil(channels / MAX_CHANNELS));
     const map: Tensor4D = reshape(x, [-1, positions, columns, channels / columns]);
-    return reshape(kind(map, [positions, 1], [1, 1], 'valid'), [-1, channels]);
+    return reshape(pool(map, [positions, 1], [1, 1], 'valid'), [-1, channels]);
   }
   // A GPU runs one thread an output: two windows in turn keep more of them busy than one large window.
   const width = onGpu() ? nearSquareSide(positions) : 1;
   const map: Tensor4D = reshape(x, [-1, positions / width, width, channels]);
-  const columns = width > 1 ? kind(map, [1, width], [1, 1], 'valid') : map;
-  return reshape(kind(columns, [positions / width, 1], [1, 1], 'valid'), [-1, channels]);
+  const columns = width > 1 ? pool(map, [1, width], [1, 1], 'valid') : map;
+  return reshape(pool(columns, [positions / width, 1], [1, 1], 'valid'), [-1, channels]);
 }
 
 /** The largest divisor of `area` that is not above its root. */

@@ -2,7 +2,7 @@ import { mul, reshape, tidy, type Tensor, type Tensor2D } from '@tensorflow/tfjs
 import { BlockError, showShape } from '../errors.js';
 import { differentiable } from '../gradient.js';
 import { channelsOf, positionsOf } from '../shapes.js';
-import { globalAvgPool, sumOverPositions } from './global.js';
+import { sumOfProducts, sumOverPositions } from './global.js';
 
 /**
  * The sum of each channel over all positions, each with a weight of its own: a depthwise convolution with a kernel as large as the map.
@@ -23,7 +23,7 @@ export function positionWeightedPool(x: Tensor, weights: Tensor): Tensor2D {
     // As a convolution, each channel's sum is one loop over all positions: on wasm that takes six times as long.
     const sums = differentiable(
       [reshape(x, [-1, positions, channels]), reshape(weights, [1, positions, channels])],
-      (x, weights) => mul(globalAvgPool(mul(x, weights)), positions),
+      (x, weights) => sumOfProducts(x, weights),
       (dy, [x, weights]) => {
         const each = reshape(dy, [-1, 1, channels]);
         return [mul(each, weights), reshape(sumOverPositions(reshape(mul(x, each), [-1, positions * channels])), weights.shape)];

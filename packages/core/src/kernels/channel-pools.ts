@@ -1,0 +1,21 @@
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { ownKernel } from './kernel.js';
+import type { PoolKind } from './pool.js';
+import { wasmChannelPools } from './wasm/channel-pools.js';
+
+/** The tensors of a pooling of channels. */
+export interface ChannelPoolsInputs {
+  /** `[N, …positions, C]` */
+  readonly x: Tensor;
+  /** `[N, C]`, which x is multiplied by before, or none. */
+  readonly gate: Tensor2D | undefined;
+}
+
+/** Which poolings there shall be, and the shape of the result: as many of `[N, …positions]`, one after the other. */
+export interface ChannelPoolsAttributes {
+  readonly kinds: readonly PoolKind[];
+  readonly shape: number[];
+}
+
+/** Poolings of the channels at each position, any together, in one pass. */
+export const fusedChannelPools = ownKernel<ChannelPoolsInputs, ChannelPoolsAttributes>('SaccadeChannelPools', { wasm: wasmChannelPools });

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { measureLatency } from '../src/engine/latency.ts';
 import { inputOf, matchOf, type Match } from '../src/engine/match.ts';
 import { workOf } from '../src/engine/profile.ts';
-import { ratioOf, takeSamples } from '../src/engine/sampling.ts';
+import { ratioOf, takeSamples, timerOf } from '../src/engine/sampling.ts';
 import { perturbWeights, weightReader } from '../src/engine/weights.ts';
 import entries from './fixture/packages/scaled/bench/index.ts';
 import { Scaled } from './fixture/packages/scaled/scaled.ts';
@@ -23,12 +23,12 @@ describe('sampling', () => {
       for (const end = performance.now() + ms; performance.now() < end;);
       return scalar(0);
     };
-    const samples = await takeSamples(busy('A', 25), busy('B', 50), 500, () => undefined);
-    const count = samples.subject.length;
+    const [a, b] = await takeSamples([busy('A', 25), busy('B', 50)].map(timerOf), 500, () => undefined);
+    const count = a.length;
     expect(count).toBeGreaterThanOrEqual(3);
     expect(log.slice(-2 * count).join('')).toBe('ABBA'.repeat(count).slice(0, 2 * count));
-    expect(ratioOf(samples).ratio).toBeGreaterThan(1.4);
-    expect(ratioOf(samples).ratio).toBeLessThan(2.8);
+    expect(ratioOf(a, b).ratio).toBeGreaterThan(1.4);
+    expect(ratioOf(a, b).ratio).toBeLessThan(2.8);
   });
 
   it('discards the samples during which it was disturbed, and waits until it is calm', async () => {
@@ -44,10 +44,10 @@ describe('sampling', () => {
       return scalar(0);
     };
     const watch = { disturbances: () => disturbances, calm: async () => void calms++ };
-    const { subject } = await takeSamples(run, null, 1000, () => undefined, watch);
+    const [samples] = await takeSamples([timerOf(run)], 1000, () => undefined, watch);
     expect(disturbances).toBe(1);
     expect(calms).toBe(2);
-    expect(Math.max(...subject)).toBeLessThan(1500);
+    expect(Math.max(...samples)).toBeLessThan(1500);
   });
 
   it('repeats what is quick until a sample is long enough for any clock', async () => {
@@ -56,9 +56,9 @@ describe('sampling', () => {
       runs++;
       return scalar(0);
     };
-    const { subject } = await takeSamples(quick, null, 0, () => undefined);
-    expect(runs / subject.length).toBeGreaterThan(100);
-    expect(Math.max(...subject)).toBeLessThan(5);
+    const [samples] = await takeSamples([timerOf(quick)], 0, () => undefined);
+    expect(runs / samples.length).toBeGreaterThan(100);
+    expect(Math.max(...samples)).toBeLessThan(5);
   });
 });
 

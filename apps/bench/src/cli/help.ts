@@ -16,6 +16,9 @@ export const HELP = `saccade-bench compares visual attention blocks: how fast th
   --chrome PATH      the browser's binary (default: CHROME_PATH, or the first that is found)
   --blocks A,B       only these, by the name of the block or of its package
   --shapes S,S       latency at these instead of the default shapes, e.g. 1x56x56x256,1x14x14x1024
+  --peer P,P         "latency" also beside other libraries, for the blocks that have a graph for them: ort-web, which is
+                     onnxruntime-web on one thread, with --backend wasm; torch, where python3 has it: on one thread of
+                     the CPU with --backend wasm or cpu, on CUDA with webgpu
   --tasks T,T        what networks are trained on: clothes (default), scenes, pathfinder, where
   --epochs N         of each training (default 3)
   --seeds N          trainings of each network; by default as many as the budget allows, 1 to 5

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { BACKEND_CHOICES, type BackendChoice } from '../compare/jobs.ts';
 import type { Request } from '../compare/plan.ts';
 import { unknownName, UsageError } from '../errors.ts';
+import { PEERS } from '../peers/names.ts';
 import { TASKS } from '../tasks/names.ts';
 
 export const COMMANDS = ['compare', 'latency', 'scaling', 'accuracy', 'primitives', 'serve', 'report', 'pack'] as const;
@@ -12,7 +13,7 @@ const MEASURING = ['backend', 'in', 'chrome', 'budget', 'blocks', 'json'];
 const TRAINING = ['tasks', 'seeds', 'epochs', 'data'];
 const OPTIONS_OF: Record<Command, readonly string[]> = {
   compare: [...MEASURING, 'shapes', ...TRAINING],
-  latency: [...MEASURING, 'shapes'],
+  latency: [...MEASURING, 'shapes', 'peer'],
   scaling: [...MEASURING, 'shapes'],
   accuracy: [...MEASURING, ...TRAINING, 'save'],
   primitives: MEASURING,
@@ -102,6 +103,7 @@ function valuesOf({
   data = 'subset',
   blocks,
   shapes,
+  peer,
   tasks,
   seeds,
   epochs,
@@ -124,6 +126,7 @@ function valuesOf({
       `--in node goes with neither --backend webgl nor --chrome, which need a browser. Leave it away, or choose --backend webgpu, wasm or cpu.`,
     );
   }
+  if (peer !== undefined && chosen !== 'node') throw new UsageError('--peer compares in Node. Leave --in chrome, --chrome and --backend webgl away.');
   return {
     backend,
     place: chosen,
@@ -133,6 +136,7 @@ function valuesOf({
     ...(chrome !== undefined && { chrome }),
     ...(blocks !== undefined && { blocks: listOf(blocks) }),
     ...(shapes !== undefined && { shapes: listOf(shapes).map(shapeOf) }),
+    ...(peer !== undefined && { peers: listOf(peer).map((name) => oneOf('peer', name, PEERS)) }),
     ...(tasks !== undefined && { tasks: listOf(tasks).map((task) => oneOf('task', task, TASKS)) }),
     ...(seeds !== undefined && { seeds: positive('seeds', seeds, true) }),
     ...(epochs !== undefined && { epochs: positive('epochs', epochs, true) }),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BackendName } from '@saccade/backends/names';
 import { compare, type Plan } from '../compare/compare.ts';
 import { environmentOf, type Machine } from '../compare/environment.ts';
 import type { Crew, Probe } from '../compare/jobs.ts';
@@ -7,6 +8,7 @@ import { BenchError, UsageError } from '../errors.ts';
 import { processCrew } from '../node/crew.ts';
 import { machine } from '../node/environment.ts';
 import type { Installation } from '../node/installation.ts';
+import { checkPeers } from '../peers/check.ts';
 import { dataDirOf, loadData } from '../node/load-data.ts';
 import { readRun, ResultsError, writeRun } from '../node/results.ts';
 import { markdownReport, textReport } from '../report/report.ts';
@@ -77,6 +79,7 @@ async function measure(options: Measuring, args: readonly string[], installation
   try {
     const probe = await place.crew({ job: 'probe', backend: options.backend }, { signal: interrupt.signal });
     process.stderr.write(`${deviceLine({ ...probe, backend: probe.name })}\n`);
+    if (options.peers) checkComparison(options.peers, probe.name, installation);
     const plan = planOf(options, probe.name, field, place.data);
     const results = await collect(plan, field, options, place.crew, interrupt.signal);
     const course = { startedAt, command: [...args], budgetMs: plan.budgetMs, data, interrupted: interrupt.signal.aborted };
@@ -84,10 +87,16 @@ async function measure(options: Measuring, args: readonly string[], installation
     const environment = environmentOf(probe, course, place.machine, measured);
     const saved = present({ environment, results }, options.json ?? defaultFile(installation, startedAt, probe));
     if (interrupt.signal.aborted) return EXIT.interrupted;
-    return saved && results.every(({ error }) => error === undefined) ? EXIT.ok : EXIT.failed;
+    return saved && !results.some(isFailed) ? EXIT.ok : EXIT.failed;
   } finally {
     await place.close();
   }
+}
+
+/** Libraries to compare with are there before anything is measured. */
+function checkComparison(peers: NonNullable<Options['peers']>, backend: BackendName, { startPeer }: Installation): void {
+  if (!startPeer) throw new UsageError('A packed benchmark has no other libraries to compare with. Use --peer in the repository.');
+  checkPeers(peers, backend);
 }
 
 async function placeOf({ place, backend, chrome }: Options, folder: string, installation: Installation): Promise<Place> {
@@ -123,6 +132,12 @@ async function collect(plan: Plan, field: Field, { command, blocks }: Options, c
     progress.clear();
   }
   return [...results.values()];
+}
+
+/** Whether the block, or what it is compared with, gave no figures. */
+function isFailed(result: Result): boolean {
+  const peers = result.kind === 'latency' ? Object.values(result.peers ?? {}) : [];
+  return [result, ...peers].some(({ error }) => error !== undefined);
 }
 
 /** Prints a run and writes it; returns whether it could be written. */

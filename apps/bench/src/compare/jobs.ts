@@ -1,6 +1,7 @@
 import type { BackendInUse, BackendName } from '@saccade/backends/names';
 import type { Training } from '../engine/accuracy.ts';
 import type { Latency } from '../engine/latency.ts';
+import type { PeerName } from '../peers/names.ts';
 import type { TaskName } from '../tasks/names.ts';
 
 /** A backend, or `auto`: the fastest hardware that there is. */
@@ -27,6 +28,8 @@ export interface LatencyJob {
   readonly shape: readonly number[];
   /** Whether the baseline is left out. Default: no. */
   readonly alone?: boolean;
+  /** Libraries that the block is compared with, where it has a graph for them. Default: none. */
+  readonly peers?: readonly PeerName[];
   readonly timeMs: number;
 }
 

@@ -1,4 +1,5 @@
-import type { BackendInUse } from '@saccade/backends/names';
+import type { BackendInUse, BackendName } from '@saccade/backends/names';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../data/images.ts';
 import type { Normalisation } from '../data/normalisation.ts';
@@ -7,9 +8,12 @@ import { measureCopy } from '../engine/copy.ts';
 import { measureLatency } from '../engine/latency.ts';
 import { matchOf, type Match, type Refusal } from '../engine/match.ts';
 import type { MemoryGauge } from '../engine/memory.ts';
+import type { Peer, PeerStarters } from '../engine/peer.ts';
 import { primitiveMatch } from '../engine/primitives.ts';
 import type { Watch } from '../engine/sampling.ts';
 import type { BenchEntry } from '../entry.ts';
+import type { Graph } from '../peers/graph.ts';
+import type { PeerName } from '../peers/names.ts';
 import type { BackendChoice, Job, JobOutcome, LatencyJob, Subject, TrainingJob } from './jobs.ts';
 import type { BenchPackage } from './packages.ts';
 
@@ -35,6 +39,8 @@ export interface Host {
   readonly loadImages: (data: string) => Promise<Dataset>;
   /** Keeps a trained network; absent where nothing can be kept. */
   readonly save?: (trained: TrainedNetwork) => Promise<void>;
+  /** Starts a library that blocks are compared with; absent where there are none. */
+  readonly startPeer?: (name: PeerName, graph: Graph, input: Tensor, backend: BackendName) => Promise<Peer>;
   readonly watch?: Watch;
   readonly onProgress: (fraction: number) => void;
 }
@@ -47,9 +53,15 @@ export async function perform(job: Job, host: Host): Promise<JobOutcome[Job['job
   if (job.job === 'probe') return { ...backend, copyBytesPerSecond: await measureCopy() };
   const onProgress = throttled(host.onProgress);
   if (job.job === 'training') return performTraining(job, { ...host, onProgress });
-  const options = { timeMs: job.timeMs, gauge: host.gaugeFor(backend), onProgress, watch: host.watch };
   const match = await matchFor(job, host);
+  const options = { timeMs: job.timeMs, gauge: host.gaugeFor(backend), onProgress, watch: host.watch, peers: peersFor(job, match, host) };
   return measureLatency(job.alone ? { ...match, baseline: LEFT_OUT } : match, options);
+}
+
+/** Those that were asked for, where the block has a graph for them. */
+function peersFor({ peers = [], backend }: LatencyJob, { graph, input }: Match, { startPeer }: Host): PeerStarters {
+  if (!graph || !startPeer) return {};
+  return Object.fromEntries(peers.map((name) => [name, async () => startPeer(name, await graph(), input, backend)]));
 }
 
 async function matchFor({ subject, shape }: LatencyJob, host: Host): Promise<Match> {

@@ -4,6 +4,7 @@ import { DEFAULT_SHAPES, type BenchEntry } from '../entry.ts';
 import { unknownName, UsageError } from '../errors.ts';
 import { positionsOf } from '../report/format.ts';
 import type { LatencyResult } from '../report/schema.ts';
+import type { PeerName } from '../peers/names.ts';
 import type { TaskName } from '../tasks/names.ts';
 import type { Plan } from './compare.ts';
 import type { Subject } from './jobs.ts';
@@ -24,6 +25,8 @@ export interface Request {
   readonly blocks?: readonly string[];
   /** Default: each block's own, and for `scaling` maps from 32×32 to 128×128. */
   readonly shapes?: readonly (readonly number[])[];
+  /** Libraries that latency is compared with. Default: none. */
+  readonly peers?: readonly PeerName[];
   /** Default: clothes. */
   readonly tasks?: readonly TaskName[];
   /** Default: as many as the budget allows. */
@@ -85,7 +88,7 @@ export function planOf(request: Request, backend: BackendName, field: Field, dat
   }
   const chosen = choose(field, request.blocks);
   const casesOf = ({ subject, entry }: Participant) =>
-    (request.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape): LatencyCase => ({ subject, shape }));
+    (request.shapes ?? entry.shapes ?? DEFAULT_SHAPES).map((shape): LatencyCase => ({ subject, shape, peers: request.peers }));
   const subjects = [null, ...chosen.map(({ subject }) => subject)];
   const measures = (what: Request['command']) => command === 'compare' || command === what;
   const toTheEnd = seeds !== undefined || request.epochs !== undefined;

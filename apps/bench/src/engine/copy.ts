@@ -1,5 +1,5 @@
 import { mul, range, tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { takeSamples, timeOnce, type Run } from './sampling.ts';
+import { takeSamples, timeOnce, timerOf, type Run } from './sampling.ts';
 import { median } from './statistics.ts';
 
 /** 64 MiB of values: more than caches hold; and 8 MiB, where copying those would take long, as in software. */
@@ -19,8 +19,8 @@ export async function measureCopy(): Promise<number> {
     return (await timeOnce(copy)) > SLOW_MS;
   });
   const values = isSlow ? FEW : MANY;
-  const { subject } = await withCopyOf(values, (copy) => takeSamples(copy, null, TIME_MS, () => undefined));
-  return (2 * 4 * values) / (median(subject) / 1000);
+  const [samples] = await withCopyOf(values, (copy) => takeSamples([timerOf(copy)], TIME_MS, () => undefined));
+  return (2 * 4 * values) / (median(samples) / 1000);
 }
 
 async function withCopyOf<T>(values: number, f: (copy: Run) => Promise<T>): Promise<T> {

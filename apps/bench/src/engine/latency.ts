@@ -3,8 +3,9 @@ import { agreementOf } from './agreement.ts';
 import type { Forward, Match } from './match.ts';
 import type { MemoryGauge } from './memory.ts';
 import { workOf, type Work } from './profile.ts';
-import { ratioOf, settle, takeSamples, timeOnce, type Run, type Watch } from './sampling.ts';
-import { median, quantile, type Interval } from './statistics.ts';
+import { closePeers, peerLatencies, peerTimers, startPeers, type PeerLatency, type PeerStarters } from './peer.ts';
+import { ratioOf, settle, summaryOf, takeSamples, timeOnce, timerOf, type Run, type Watch } from './sampling.ts';
+import type { Interval } from './statistics.ts';
 
 /** Times in milliseconds a forward, memory in bytes. */
 export interface Latency extends Work {
@@ -19,6 +20,8 @@ export interface Latency extends Work {
   /** Every sample, in the order taken. */
   readonly samples: number[];
   readonly baseline: BaselineLatency | { readonly refused: string };
+  /** By the names of the libraries. */
+  readonly peers?: Readonly<Record<string, PeerLatency>>;
 }
 
 export interface BaselineLatency extends Work {
@@ -37,6 +40,8 @@ export interface LatencyOptions {
   readonly timeMs: number;
   readonly gauge: MemoryGauge;
   readonly watch?: Watch | undefined;
+  /** Libraries that the block is compared with, where its baseline is run too. Default: none. */
+  readonly peers?: PeerStarters;
   readonly onProgress?: (fraction: number) => void;
 }
 
@@ -45,7 +50,8 @@ export interface LatencyOptions {
  *
  * @throws where the output is wrong: a wrong block is not timed
  */
-export async function measureLatency(match: Match, { timeMs, gauge, watch, onProgress = () => undefined }: LatencyOptions): Promise<Latency> {
+export async function measureLatency(match: Match, options: LatencyOptions): Promise<Latency> {
+  const { timeMs, gauge, watch, peers: starters = {}, onProgress = () => undefined } = options;
   const runOf =
     (forward: Forward): Run =>
     () =>
@@ -61,16 +67,20 @@ export async function measureLatency(match: Match, { timeMs, gauge, watch, onPro
   const cost = { firstRunMs, peakBytes: gauge.peakBytes(), ...work, ...costOf(match) };
 
   if ('refused' in match.baseline) {
-    const { subject: samples } = await takeSamples(subject, null, timeMs, onProgress, watch);
+    const [samples] = await takeSamples([timerOf(subject)], timeMs, onProgress, watch);
     return { ...summaryOf(samples), ...cost, baseline: match.baseline };
   }
   const baseline = runOf(match.baseline);
   const difference = await differenceOf(subject, baseline, match.tolerance);
-  const paired = await takeSamples(subject, baseline, timeMs, onProgress, watch);
+  const peers = await startPeers(starters, subject, match.tolerance);
+  const timers = [timerOf(subject), timerOf(baseline), ...peerTimers(peers)];
+  const [own, plain, ...others] = await takeSamples(timers, timeMs, onProgress, watch);
+  await closePeers(peers);
   return {
-    ...summaryOf(paired.subject),
+    ...summaryOf(own),
     ...cost,
-    baseline: { ...summaryOf(paired.baseline), ...ratioOf(paired), difference, ...(await workOf(baseline)) },
+    baseline: { ...summaryOf(plain), ...ratioOf(own, plain), difference, ...(await workOf(baseline)) },
+    ...(peers.length > 0 && { peers: peerLatencies(peers, own, others) }),
   };
 }
 
@@ -86,10 +96,6 @@ async function differenceOf(subject: Run, baseline: Run, tolerance: number | und
   } finally {
     for (const output of outputs) output.dispose();
   }
-}
-
-function summaryOf(samples: number[]): { medianMs: number; p95Ms: number; samples: number[] } {
-  return { medianMs: median(samples), p95Ms: quantile(samples, 0.95), samples };
 }
 
 function costOf({ params, macs }: Match): { params?: number; macs?: number } {

@@ -1,3 +1,4 @@
+import type { Host } from '../compare/perform.ts';
 import type { BenchPackage } from '../compare/packages.ts';
 
 /** What differs between the benchmark in its repository and the one that `pack` made. */
@@ -19,6 +20,8 @@ export interface Installation {
   readonly versions: () => Record<string, string>;
   /** The commit that is measured, with `+` where files were changed since; null where it is unknown. */
   readonly commit: () => string | null;
+  /** Starts a library that blocks are compared with; null where none came along. */
+  readonly startPeer: NonNullable<Host['startPeer']> | null;
   /** Makes a folder that runs elsewhere; null where this is one. */
   readonly pack: ((out: string) => Promise<void>) | null;
 }

@@ -27,13 +27,14 @@ function send(message: Message): void {
 }
 
 function hostOf(installation: Installation): Host {
-  const { packages, wasmDir } = installation;
+  const { packages, wasmDir, startPeer } = installation;
   return {
     packages,
     startBackend: (choice, training) => startBackend(choice, { training, wasmDir }),
     gaugeFor: ({ name }) => (name === 'webgpu' ? gpuGauge() : residentGauge()),
     loadImages: async (folder) => loadData(folder),
     save: (trained) => writeNetwork(trained, installation),
+    ...(startPeer && { startPeer }),
     onProgress: (progress) => send({ progress }),
   };
 }

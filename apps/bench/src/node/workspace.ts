@@ -40,7 +40,8 @@ export function workspace(program: string, root = join(BENCH, '../..')): Install
     wasmDir: null,
     versions,
     commit,
-    // Loaded when it is needed: it brings a bundler.
+    // Loaded when they are needed: these bring other libraries, and a bundler.
+    startPeer: async (...peer) => (await import('../peers/start.ts')).startPeer(...peer),
     pack: async (out) => (await import('../pack/pack.ts')).pack(out, { packages, subsetDir, pageDir, networksDir, versions, commit }),
   };
 }

@@ -43,6 +43,7 @@ await launch({
   wasmDir: join(here, '${WASM}'),
   versions: () => (${JSON.stringify(versions)}),
   commit: () => ${JSON.stringify(commit)},
+  startPeer: null,
   pack: null,
 });
 `;

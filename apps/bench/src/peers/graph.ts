@@ -30,6 +30,14 @@ export interface Graph {
   readonly constants: readonly Constant[];
 }
 
+/** Two of a graph in a row, with the same weights. Its output has to have its input's shape. */
+export function twice(graph: Graph): Graph {
+  const names = new Set(graph.constants.map(({ name }) => name));
+  const renamed = (name: Value) => (name === graph.input.name ? graph.output : names.has(name) ? name : `second_${name}`);
+  const second = graph.steps.map((step) => ({ ...step, inputs: step.inputs.map(renamed), outputs: step.outputs.map(renamed) }));
+  return { ...graph, output: renamed(graph.output), steps: [...graph.steps, ...second] };
+}
+
 /** What differs from one convolution to another, beside its kernel. */
 export interface ConvOptions {
   /** Whether it has a bias. Default: where it stands alone, and not where a batch norm follows. */

@@ -53,6 +53,26 @@ const subject = {
   error: message.optional(),
 };
 
+const peer = z.strictObject({
+  /** Why there are no figures. */
+  error: message.optional(),
+  /** The library and its version, and what it computes on. */
+  version: text.optional(),
+  medianMs: milliseconds.optional(),
+  p95Ms: milliseconds.optional(),
+  /** How many times faster our block is. */
+  ratio: z.number().positive().optional(),
+  ratioCi95: interval.nullable().optional(),
+  /** What the second of two of the block in a row adds to a call: without the copies of maps into and out of the library. */
+  addedMs: z.number().optional(),
+  /** How many times faster our block is than that. */
+  addedRatio: z.number().optional(),
+  /** The largest difference of the outputs, as a fraction of the larger of 1 and the library's largest value. */
+  difference: z.number().nonnegative().optional(),
+  /** Each sample, in milliseconds a forward, taken in one turn with the block's. */
+  samples: samples.optional(),
+});
+
 const latency = z.strictObject({
   kind: z.literal('latency'),
   ...subject,
@@ -83,6 +103,11 @@ const latency = z.strictObject({
   ratioCi95: interval.nullable().optional(),
   /** The largest difference of the outputs, as a fraction of the larger of 1 and the baseline's largest value. */
   difference: z.number().nonnegative().optional(),
+  /** The same block in other libraries, by their names. */
+  peers: z
+    .record(text, peer)
+    .refine((peers) => Object.keys(peers).length <= 10, 'more than 10 peers')
+    .optional(),
 });
 
 /** Forwards on a map of one size. */
@@ -133,6 +158,7 @@ const accuracy = z.strictObject({
 const run = z.strictObject({ environment, results: z.array(z.discriminatedUnion('kind', [latency, scaling, accuracy])).max(5000) });
 
 export type Environment = z.infer<typeof environment>;
+export type PeerResult = z.infer<typeof peer>;
 export type LatencyResult = z.infer<typeof latency>;
 export type ScalingPoint = z.infer<typeof scalingPoint>;
 export type ScalingResult = z.infer<typeof scaling>;

@@ -1,5 +1,5 @@
 import { mega, NONE, percent, shapeName, significant, whole } from './format.ts';
-import type { AccuracyResult, Environment, LatencyResult, Result, Run, ScalingResult } from './schema.ts';
+import type { AccuracyResult, Environment, LatencyResult, PeerResult, Result, Run, ScalingResult } from './schema.ts';
 import { TASKS } from '../tasks/names.ts';
 import { tasks } from '../tasks/tasks.ts';
 import type { Row, Table } from './table.ts';
@@ -67,9 +67,15 @@ const LATENCY_NOTES = [
 ];
 
 function latencyTable(results: readonly LatencyResult[], environment: Environment, notes: readonly string[]): Table {
+  const peers = [...new Set(results.flatMap((result) => Object.keys(result.peers ?? {})))];
+  const columns = peers.flatMap((peer) => peerColumns(results, peer));
   return {
     title: `Latency at ${shapeName(results[0].shape)}, ${deviceLine(environment)}`,
-    notes: [...notes, ...results.flatMap(({ block, baselineRefused }) => (baselineRefused ? [`Plain form of ${block} ${baselineRefused}.`] : []))],
+    notes: [
+      ...notes,
+      ...peers.flatMap((peer) => peerNotes(results, peer)),
+      ...results.flatMap(({ block, baselineRefused }) => (baselineRefused ? [`Plain form of ${block} ${baselineRefused}.`] : [])),
+    ],
     columns: [
       'block',
       'median',
@@ -78,6 +84,7 @@ function latencyTable(results: readonly LatencyResult[], environment: Environmen
       'plain',
       '×plain',
       '95 %',
+      ...columns.map(({ head }) => head),
       'kernels',
       ...(onWebGpu(environment) ? ['dispatches'] : []),
       'moved MB',
@@ -86,13 +93,12 @@ function latencyTable(results: readonly LatencyResult[], environment: Environmen
       'params',
       'M mult-adds',
     ],
-    rows: sorted(results, (result) => result.medianMs!).map((result) => latencyRow(result, environment)),
+    rows: sorted(results, (result) => result.medianMs!).map((result) => latencyRow(result, columns, environment)),
   };
 }
 
-function latencyRow(result: LatencyResult, environment: Environment): Row {
+function latencyRow(result: LatencyResult, columns: readonly Column[], environment: Environment): Row {
   if (result.error) return { name: result.block, instead: result.error };
-  const interval = result.ratioCi95 ? result.ratioCi95.map((value) => value.toFixed(2)).join('–') : NONE;
   const beside = (ours: string, plain: string) => (result.baselineRefused ? ours : `${ours} (${plain})`);
   return [
     result.block,
@@ -101,7 +107,8 @@ function latencyRow(result: LatencyResult, environment: Environment): Row {
     significant(result.firstRunMs),
     significant(result.baselineMedianMs),
     timesFaster(result),
-    interval,
+    intervalOf(result),
+    ...columns.map(({ cell }) => cell(result)),
     beside(whole(result.kernels), whole(result.baselineKernels)),
     ...(onWebGpu(environment) ? [beside(whole(result.dispatches), whole(result.baselineDispatches))] : []),
     beside(mega(result.bytesMoved), mega(result.baselineBytesMoved)),
@@ -110,6 +117,34 @@ function latencyRow(result: LatencyResult, environment: Environment): Row {
     whole(result.params),
     mega(result.macs),
   ];
+}
+
+interface Column {
+  readonly head: string;
+  readonly cell: (result: LatencyResult) => string;
+}
+
+/** How much faster than another library, by its name. */
+function peerColumns(results: readonly LatencyResult[], name: string): Column[] {
+  const peerOf = ({ peers }: LatencyResult): PeerResult => peers?.[name] ?? {};
+  const added: Column = { head: 'added', cell: (result) => timesFaster({ ratio: peerOf(result).addedRatio }) };
+  return [
+    { head: `×${name}`, cell: (result) => (peerOf(result).error === undefined ? timesFaster(peerOf(result)) : 'failed') },
+    { head: '95 %', cell: (result) => intervalOf(peerOf(result)) },
+    ...(results.some((result) => peerOf(result).addedRatio !== undefined) ? [added] : []),
+  ];
+}
+
+function peerNotes(results: readonly LatencyResult[], name: string): string[] {
+  const measured = results.find(({ peers }) => peers?.[name]?.version)?.peers?.[name];
+  const added =
+    measured?.addedRatio === undefined ? '' : '; "added": than what the second of two in a row adds to a call, without the copies of maps';
+  const failures = results.flatMap(({ block, peers }) => (peers?.[name]?.error ? [`${name} with ${block}: ${peers[name].error}.`] : []));
+  return [...(measured ? [`"×${name}": how many times faster than a call of ${measured.version}${added}.`] : []), ...failures];
+}
+
+function intervalOf({ ratioCi95 }: Pick<LatencyResult, 'ratioCi95'>): string {
+  return ratioCi95 ? ratioCi95.map((value) => value.toFixed(2)).join('–') : NONE;
 }
 
 /** Elsewhere there are no dispatches to count. */
@@ -187,7 +222,7 @@ function accuracyRow(result: AccuracyResult, plain: AccuracyResult | undefined):
   ];
 }
 
-function timesFaster({ ratio }: LatencyResult): string {
+function timesFaster({ ratio }: Pick<LatencyResult, 'ratio'>): string {
   return ratio === undefined ? NONE : ratio.toFixed(2);
 }
 

@@ -1,36 +1,115 @@
-import { expandDims, mul, reshape, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, getBackend, mul, reshape, step, sub, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { GATES, type Gate } from './activations.js';
 import { BlockError, showShape } from './errors.js';
 import { differentiable } from './gradient.js';
+import { alignedShape } from './kernels/scale-layout.js';
+import { fusedGateGradient, fusedScale, type GateRule } from './kernels/scale.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool } from './pooling/global.js';
 import { stripAvgPool } from './pooling/strip.js';
-import { channelsOf, channelwise, positionsOf } from './shapes.js';
+import { channelsOf, positionsOf } from './shapes.js';
 
-/**
- * Scales a feature map by a gate.
- *
- * @param x `[N, …positions, C]`
- * @param gate `[N, C]` (a factor a channel), `[N, …positions]` (a factor a position), or of x's rank and broadcastable to it, such as
- *   `[N, H, 1, C]` (a factor a row and channel). A gate of rank 2 is always one a channel.
- * @returns a map of x's shape
- * @throws {@link BlockError} where the gate does not broadcast to `x`
- */
-export function scale<T extends Tensor>(x: T, gate: Tensor): T {
-  // The gradient of a broadcast tf.mul sums with transposes; pooling does not.
-  return tidy(() => differentiable([x, broadcastable(x, gate)], mul, (dy, [x, gate]) => [mul(dy, gate), sumTo(gate.shape, mul(dy, x))]) as T);
+export interface ScaleOptions {
+  /** What makes the gates of their logits. Default: none, they are the gates. */
+  activation?: Gate | undefined;
+  /** What several gates are joined to. Default: `product`. */
+  join?: 'product' | 'mean' | undefined;
+  /** Whether 1 is added, so that what the gates let through comes on top of the map. Default: false. */
+  residual?: boolean | undefined;
 }
 
-function broadcastable(x: Tensor, gate: Tensor): Tensor {
-  const aligned = gate.rank === 2 && x.rank > 2 ? channelwise(gate, x) : gate.rank === x.rank - 1 ? expandDims(gate, -1) : gate;
-  if (aligned.rank !== x.rank || aligned.shape.some((size, i) => size !== 1 && size !== x.shape[i])) {
+/**
+ * Scales a feature map by one gate or by several: x · gate, x · mean(gates), or with `residual` x · (1 + gate). On wasm and webgpu that is one pass
+ * over the map. It applies the activation, too: better give it here than apply it before.
+ *
+ * @param x `[N, …positions, C]`
+ * @param gates each `[N, C]` (a factor a channel), `[N, …positions]` (a factor a position), or of x's rank and broadcastable to it, such as
+ *   `[N, H, 1, C]` (a factor a row and channel). A gate of rank 2 is always one a channel.
+ * @returns a map of x's shape
+ * @throws {@link BlockError} where a gate does not broadcast to `x`
+ */
+export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[], { activation, join, residual }: ScaleOptions = {}): T {
+  const all = Array.isArray(gates) ? (gates as Tensor[]) : [gates as Tensor];
+  for (const gate of all) checkFit(x, gate);
+  // As an operation of its own, the gradient has its result. To compute it again would take longer than to read it.
+  const isMap = all.length === 1 && all[0].size === x.size && getBackend() !== 'webgpu';
+  if (isMap && activation) return tidy(() => scale(x, gateOf(all[0], activation), { residual }));
+  const rule: GateRule = { activation, mean: join === 'mean', residual };
+  return differentiable(
+    [x, ...all],
+    (x, ...gates) => scaled(x, gates, rule),
+    (dy, [x, ...gates]) => [scaled(dy, gates, rule), ...gradientsOf(gates, dy, x, rule)],
+  ) as T;
+}
+
+/** A gate of its logits. */
+export function gateOf(logits: Tensor, activation: Gate | undefined): Tensor {
+  return activation ? GATES[activation](logits) : logits;
+}
+
+/** The gradient of the logits of a gate, from that of the gate. */
+export function logitsGradient(dy: Tensor, logits: Tensor, activation: Gate | undefined): Tensor {
+  if (!activation) return dy;
+  if (activation === 'hardSigmoid') return mul(dy, mul(mul(step(add(logits, 3)), step(sub(3, logits))), 1 / 6));
+  const gate = gateOf(logits, activation);
+  return mul(dy, mul(gate, sub(1, gate)));
+}
+
+function scaled(x: Tensor, gates: Tensor[], rule: GateRule): Tensor {
+  const fused = gates.length <= MOST ? fusedScale({ x, ...named(gates) }, rule) : undefined;
+  if (fused) return fused;
+  const { activation, mean, residual } = rule;
+  const values = gates.map((gate) => aligned(gateOf(gate, activation), x));
+  if (mean) {
+    const all = mul(
+      values.reduce((a, b) => add(a, b)),
+      1 / gates.length,
+    );
+    return mul(x, residual ? add(all, 1) : all);
+  }
+  if (residual && gates.length === 1) return mul(x, add(values[0], 1));
+  const product = values.reduce((x, gate) => mul(x, gate), x);
+  return residual ? add(product, x) : product;
+}
+
+function gradientsOf(gates: Tensor[], dy: Tensor, x: Tensor, rule: GateRule): Tensor[] {
+  const { activation, mean } = rule;
+  let product: Tensor | undefined;
+  return gates.map((gate, of) => {
+    const fused = gates.length <= MOST ? fusedGateGradient({ dy, x, ...named(gates) }, { ...rule, of }) : undefined;
+    if (fused) return fused;
+    product ??= mul(dy, x);
+    const others = mean ? [] : gates.filter((_, i) => i !== of).map((other) => aligned(gateOf(other, activation), x));
+    const share = sumTo(
+      aligned(gate, x).shape,
+      others.reduce((product, other) => mul(product, other), product),
+    );
+    return logitsGradient(reshape(mean ? mul(share, 1 / gates.length) : share, gate.shape), gate, activation);
+  });
+}
+
+// So many gates the kernels take.
+const MOST = 3;
+
+function named([first, second, third]: Tensor[]): { first: Tensor; second: Tensor | undefined; third: Tensor | undefined } {
+  return { first, second, third };
+}
+
+function checkFit(x: Tensor, gate: Tensor): void {
+  const shape = alignedShape(x.shape, gate.shape);
+  if (shape.length !== x.rank || shape.some((size, i) => size !== 1 && size !== x.shape[i])) {
     throw new BlockError(
       `scale: a gate of shape ${showShape(gate.shape)} does not fit a map of shape ${showShape(x.shape)}. ` +
         'Give [N, C], [N, …positions], or a shape of the same rank with 1 where the gate is shared.',
     );
   }
-  return aligned;
 }
 
+function aligned(gate: Tensor, x: Tensor): Tensor {
+  return gate.rank === x.rank ? gate : reshape(gate, [...alignedShape(x.shape, gate.shape)]);
+}
+
+// The gradient of a broadcast tf.mul sums with transposes; pooling does not.
 function sumTo(shape: number[], x: Tensor): Tensor {
   const shared = shape.flatMap((size, axis) => (size === 1 && x.shape[axis] > 1 ? [axis] : []));
   const last = x.rank - 1;

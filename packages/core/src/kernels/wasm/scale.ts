@@ -1,0 +1,138 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../shapes.js';
+import type { Form, Inputs } from '../kernel.js';
+import { layoutOf } from '../scale-layout.js';
+import type { GateGradientInputs, GateGradientRule, GateRule, ScaleInputs } from '../scale.js';
+import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
+import { programOf } from './program.js';
+import { SCALE } from './scale-binary.js';
+import { gateKind, gateProgram } from './scale-gate.js';
+import { forEachPiece, NOWHERE, placeOf, prepare, scratchBytes, slotsOf, walkOf, type Slots } from './scale-walk.js';
+
+type ScaleRows = (
+  x: number,
+  positions: number,
+  channels: number,
+  first: number,
+  firstCount: number,
+  second: number,
+  secondCount: number,
+  width: number,
+  values: number,
+  base: number,
+  out: number,
+) => void;
+
+/** scale.as */
+interface Scale {
+  readonly scaleByValue: ScaleRows;
+  readonly scaleByFirst: ScaleRows;
+  readonly scaleByProductOfOne: ScaleRows;
+  readonly scaleByProductOfTwo: ScaleRows;
+  readonly scaleBySumOfOne: ScaleRows;
+  readonly scaleBySumOfTwo: ScaleRows;
+  readonly addScaled: (x: number, positions: number, channels: number, first: number, out: number) => void;
+  readonly joinLogits: (values: number, positions: number, channels: number, factors: number, offsets: number, logits: number) => void;
+  readonly sumVectors: (
+    dy: number,
+    x: number,
+    positions: number,
+    channels: number,
+    sums: number,
+    count: number,
+    other: number,
+    otherCount: number,
+    width: number,
+    values: number,
+  ) => void;
+  readonly sumChannels: (
+    dy: number,
+    x: number,
+    positions: number,
+    channels: number,
+    sums: number,
+    first: number,
+    firstCount: number,
+    second: number,
+    secondCount: number,
+    width: number,
+  ) => void;
+}
+
+export const scaleProgram = programOf<Scale>(SCALE);
+
+/** The kernel on wasm. */
+export const wasmScale: Form<WasmBackend, ScaleInputs, GateRule> = { canRun, fits, run: scaleByGates };
+
+/** The gradient's kernel on wasm. */
+export const wasmGateGradient: Form<WasmBackend, GateGradientInputs, GateGradientRule> = { canRun, fits, run: sumForGate };
+
+function canRun(backend: WasmBackend): boolean {
+  return scaleProgram.canRun(backend) && gateProgram.canRun(backend);
+}
+
+function fits({ x, ...gates }: ScaleInputs, { activation, mean }: GateRule): boolean {
+  const list = gatesOf(gates);
+  const layouts = list.map((gate) => layoutOf(x.shape, gate.shape));
+  const scalars = layouts.filter((layout) => layout?.scalar).length;
+  // Values of a gate as large as the map would take as much memory again.
+  const isSmall = (!activation && !mean) || list.every((gate) => gate.size < x.size);
+  return x.size > 0 && isSmall && layouts.every((layout) => layout !== undefined) && scalars <= 1 && layouts.length - scalars <= 2;
+}
+
+function scaleByGates(backend: WasmBackend, { x, ...inputs }: Inputs<ScaleInputs>, rule: GateRule): TensorInfo {
+  const gates = gatesOf(inputs);
+  const walk = walkOf(x.shape, gates);
+  const { channels, width } = walk;
+  const base = rule.residual ? 1 : 0;
+  return withScratch(backend, scratchBytes(backend, gates), 'scale', (scratch) => {
+    const out = backend.makeOutput(x.shape, 'float32');
+    const { first, second, values } = slotsOf(prepare(backend, walk, gates, rule, scratch));
+    const scaleRows = rowsBy(scaleProgram.on(backend), { first, second, values }, rule);
+    const [from, to] = [addressOf(backend, x), addressOf(backend, out)];
+    forEachPiece(walk, (piece) => {
+      const { at, positions } = piece;
+      const [a, b, s] = [first, second, values].map((place) => place.of(piece));
+      scaleRows(from + at, positions, channels, a, first.count, b, second.count, width, s, base, to + at);
+    });
+    return out;
+  });
+}
+
+/** What there are of gates, a product or a mean, has a function of its own. */
+function rowsBy(program: Scale, { first, second, values }: Slots, { mean, residual }: GateRule): ScaleRows {
+  if (first === NOWHERE) return program.scaleByValue;
+  if (second !== NOWHERE) return mean ? program.scaleBySumOfTwo : program.scaleByProductOfTwo;
+  if (values === NOWHERE && !residual) return program.scaleByFirst;
+  return mean ? program.scaleBySumOfOne : program.scaleByProductOfOne;
+}
+
+function sumForGate(backend: WasmBackend, { dy, x, ...inputs }: Inputs<GateGradientInputs>, rule: GateGradientRule): TensorInfo {
+  const { sumChannels, sumVectors } = scaleProgram.on(backend);
+  const { multiplySlopes } = gateProgram.on(backend);
+  const gates = gatesOf(inputs);
+  const gate = gates[rule.of];
+  const walk = walkOf(x.shape, gates);
+  const { channels, width } = walk;
+  const others = rule.mean ? [] : gates.filter((_, i) => i !== rule.of);
+  return withScratch(backend, scratchBytes(backend, others), 'scale', (scratch) => {
+    const out = backend.makeOutput(gate.shape, 'float32');
+    const { first, second, values } = slotsOf(prepare(backend, walk, others, rule, scratch));
+    const [slope, from, to] = [dy, x, out].map((tensor) => addressOf(backend, tensor));
+    const size = sizeOf(gate.shape);
+    backend.wasm.HEAPU8.fill(0, to, to + size * FLOAT_BYTES);
+    const sums = placeOf(walk, gate, to);
+    forEachPiece(walk, (piece) => {
+      const { at, positions } = piece;
+      const [a, b, s] = [first, second, values].map((place) => place.of(piece));
+      if (sums.scalar) sumChannels(slope + at, from + at, positions, channels, sums.of(piece), a, first.count, b, second.count, width);
+      else sumVectors(slope + at, from + at, positions, channels, sums.of(piece), sums.count, a, first.count, width, s);
+    });
+    multiplySlopes(to, addressOf(backend, gate), size, gateKind(rule.activation), rule.mean ? 1 / gates.length : 1, scratch);
+    return out;
+  });
+}
+
+function gatesOf<T>({ first, second, third }: { first: T; second: T | undefined; third: T | undefined }): T[] {
+  return [first, second, third].filter((gate) => gate !== undefined);
+}

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { AttendInputs } from './attend.js';
 import { ownKernel } from './kernel.js';
 import { wasmAttendGradient } from './wasm/attend-gradient.js';
+import { webgpuAttendGradient } from './webgpu/attend-gradient.js';
 
 /** The tensors that the gradient of attention takes. */
 export interface AttendGradientInputs extends AttendInputs {
@@ -15,4 +16,7 @@ export interface AttendGradientInputs extends AttendInputs {
  * The gradients of {@link fusedAttend}'s inputs, computed from scores that are computed again and never leave the cache, one behind the other in
  * one flat tensor: those of q, k and v, then of bias and rowBias where there are any, each as large as its input.
  */
-export const fusedAttendGradient = ownKernel<AttendGradientInputs>('SaccadeAttendGradient', { wasm: wasmAttendGradient });
+export const fusedAttendGradient = ownKernel<AttendGradientInputs>('SaccadeAttendGradient', {
+  wasm: wasmAttendGradient,
+  webgpu: webgpuAttendGradient,
+});

@@ -3,7 +3,13 @@ import { sizeOf } from '../../shapes.js';
 
 /** What our kernels use of the WebGPU backend. */
 export interface WebGPUBackend {
-  runWebGPUProgram(program: object, inputs: TensorInfo[], outputDtype: DataType, uniforms?: { type: string; data: number[] }[]): TensorInfo;
+  runWebGPUProgram(
+    program: object,
+    inputs: TensorInfo[],
+    outputDtype: DataType,
+    uniforms?: { type: string; data: number[] }[],
+    output?: TensorInfo,
+  ): TensorInfo;
   disposeData(dataId: object): void;
 }
 
@@ -33,8 +39,12 @@ export interface Shader {
   readonly body: string;
 }
 
-/** Runs a shader. The result is the backend's: dispose what is not returned. */
-export function dispatch(backend: WebGPUBackend, shader: Shader, inputs: readonly TensorInfo[]): TensorInfo {
+/**
+ * Runs a shader. The result is the backend's: dispose what is not returned.
+ *
+ * @param into what another shader made in this one's shape, of which this one keeps what it does not write. Its code may read it, too, as `result`.
+ */
+export function dispatch(backend: WebGPUBackend, shader: Shader, inputs: readonly TensorInfo[], into?: TensorInfo): TensorInfo {
   const { key, reads, writes = 1, invocations, workgroups, shape, declarations = '', body } = shader;
   const integers = Object.entries({ workgroups, ...shader.integers });
   const floats = Object.entries(shader.floats ?? {});
@@ -62,6 +72,6 @@ export function dispatch(backend: WebGPUBackend, shader: Shader, inputs: readonl
     ...floats.map(([, value]) => ({ type: 'float32', data: [value] })),
   ];
   // Flat, whatever their rank: the backend has no rank above 6, and would compile a shader for each.
-  const flat = inputs.map((x) => ({ ...x, shape: [sizeOf(x.shape)] }));
-  return { ...backend.runWebGPUProgram(program, flat, 'float32', uniforms), shape };
+  const flat = (x: TensorInfo): TensorInfo => ({ ...x, shape: [sizeOf(x.shape)] });
+  return { ...backend.runWebGPUProgram(program, inputs.map(flat), 'float32', uniforms, into && flat(into)), shape };
 }

@@ -1,6 +1,8 @@
 import { useBackend } from '@saccade/backends';
-import { mean, ones } from '@tensorflow/tfjs-core';
+import { attend } from '@saccade/core';
+import { mean, ones, type Tensor3D } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { inputOf } from '../src/engine/match.ts';
 import { workOf } from '../src/engine/profile.ts';
 
 describe.skipIf(!inject('webgpu'))('on WebGPU', () => {
@@ -10,5 +12,10 @@ describe.skipIf(!inject('webgpu'))('on WebGPU', () => {
     const x = ones([1, 4, 4, 8]);
     // One turns the positions innermost, the other one takes their mean.
     expect(await workOf(() => mean(x, [1, 2]))).toEqual({ kernels: 1, dispatches: 2, bytesMoved: 4 * (2 * 128 + 128 + 8) });
+  });
+
+  it('attention takes at most 2 dispatches', async () => {
+    const rows = inputOf([1, 300, 32]) as Tensor3D;
+    expect((await workOf(() => attend(rows, rows, rows))).dispatches).toBeLessThanOrEqual(2);
   });
 });

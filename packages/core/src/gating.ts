@@ -38,7 +38,7 @@ export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[],
   return differentiable(
     [x, ...all],
     (x, ...gates) => scaled(x, gates, rule),
-    (dy, [x, ...gates]) => [scaled(dy, gates, rule), ...gradientsOf(gates, dy, x, rule)],
+    (dy, [x, ...gates]) => [scaled(dy, gates, rule), ...gateGradients(gates, dy, x, rule)],
   ) as T;
 }
 
@@ -72,7 +72,8 @@ function scaled(x: Tensor, gates: Tensor[], rule: GateRule): Tensor {
   return residual ? add(product, x) : product;
 }
 
-function gradientsOf(gates: Tensor[], dy: Tensor, x: Tensor, rule: GateRule): Tensor[] {
+/** The gradients of gates, from that of what they scale x to. */
+export function gateGradients(gates: Tensor[], dy: Tensor, x: Tensor, rule: GateRule): Tensor[] {
   const { activation, mean } = rule;
   let product: Tensor | undefined;
   return gates.map((gate, of) => {

@@ -6,6 +6,7 @@ export { attendInPlane, attentionRowsInPlane } from './attention/plane.js';
 export { relativeLogits, type PlaneBias, type PlaneTables } from './attention/plane-bias.js';
 export { skew, unskew } from './attention/skew.js';
 export { byTiles, type KnownWork, type TileFunction, type TileGradient } from './attention/tiles.js';
+export { blend } from './blend.js';
 export { Block, describe, type AnyBlock, type AttentionMapsOptions, type BlockArgs, type Cost } from './block.js';
 export { adaptiveKernelSize, type AdaptiveKernel } from './channel-kernel.js';
 export { convolve, convolvedSize, type ConvolutionGeometry, type ConvolveOptions } from './convolution.js';

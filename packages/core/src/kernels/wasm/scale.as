@@ -74,25 +74,25 @@ function scaleRows(
   }
 }
 
-/** out `[positions, channels]` += x·first, the same vector at all positions. */
+/** out = x·first + y·second, with the same vectors at all positions. */
+export function scalePair(x: usize, y: usize, positions: usize, channels: usize, first: usize, second: usize, out: usize): void {
+  const bytes = channels << 2;
+  for (; positions > 0; positions--, x += bytes, y += bytes, out += bytes) {
+    let c: usize = 0;
+    for (; c + 16 <= bytes; c += 16) {
+      v128.store(out + c, f32x4.add(f32x4.mul(v128.load(x + c), v128.load(first + c)), f32x4.mul(v128.load(y + c), v128.load(second + c))));
+    }
+    for (; c < bytes; c += 4) store<f32>(out + c, load<f32>(x + c) * load<f32>(first + c) + load<f32>(y + c) * load<f32>(second + c));
+  }
+}
+
+/** out += x·first, with the same vector at all positions. */
 export function addScaled(x: usize, positions: usize, channels: usize, first: usize, out: usize): void {
   const bytes = channels << 2;
   for (; positions > 0; positions--, x += bytes, out += bytes) {
     let c: usize = 0;
     for (; c + 16 <= bytes; c += 16) v128.store(out + c, f32x4.add(v128.load(out + c), f32x4.mul(v128.load(x + c), v128.load(first + c))));
     for (; c < bytes; c += 4) store<f32>(out + c, load<f32>(out + c) + load<f32>(x + c) * load<f32>(first + c));
-  }
-}
-
-/** The logits `[positions, channels]` = factors·values + offsets. */
-export function joinLogits(values: usize, positions: usize, channels: usize, factors: usize, offsets: usize, logits: usize): void {
-  const bytes = channels << 2;
-  for (; positions > 0; positions--, logits += bytes, values += 4) {
-    let c: usize = 0;
-    for (; c + 16 <= bytes; c += 16) {
-      v128.store(logits + c, f32x4.add(f32x4.mul(v128.load(factors + c), f32x4.splat(load<f32>(values))), v128.load(offsets + c)));
-    }
-    for (; c < bytes; c += 4) store<f32>(logits + c, load<f32>(factors + c) * load<f32>(values) + load<f32>(offsets + c));
   }
 }
 

@@ -1,8 +1,9 @@
-import { add, gather, getBackend, matMul as nativeMatMul, mul, reshape, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
+import { add, engine, gather, getBackend, matMul as nativeMatMul, mul, reshape, softmax, sub, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { fusedAttendGradient } from '../kernels/attend-gradient.js';
-import { fusedAttend, type AttendInputs } from '../kernels/attend.js';
+import { fusedAttend, fusedAttendWithPeaks, type AttendInputs } from '../kernels/attend.js';
 import { matMul, transposeLast } from '../matmul.js';
+import { sizeOf } from '../shapes.js';
 import { slice } from '../slice.js';
 import { addPlaneBias, planeBiasGradient, type PlaneBias } from './plane-bias.js';
 import { byTiles, type KnownWork, type TileFunction, type TileGradient } from './tiles.js';
@@ -62,21 +63,43 @@ const attendTile: TileFunction = ([k, v, ...shared]) => {
   return ([q, ...own]) => matMul(weigh(q, kT, [...own, ...shared]), v);
 };
 
-const fused: NonNullable<KnownWork['fused']> = ([k, v, ...shared], [q, ...own]) => fusedAttend({ q, k, v, ...named([...own, ...shared]) });
+const fused: NonNullable<KnownWork['fused']> = ([k, v, ...shared], [q, ...own], keep) => {
+  const inputs = { q, k, v, ...named([...own, ...shared]) };
+  const all = recorded() ? fusedAttendWithPeaks(inputs) : undefined;
+  if (!all) return fusedAttend(inputs);
+  const [[batch, n], [, , e], next] = [(q as Tensor3D).shape, (v as Tensor3D).shape, partsOf(all)];
+  const y = next([batch, n, e]);
+  keep(next([batch, n, 2]));
+  return y;
+};
 
-const fusedGradient: NonNullable<KnownWork['fusedGradient']> = ([k, v, ...shared], dy, [q, ...own], y) => {
+const fusedGradient: NonNullable<KnownWork['fusedGradient']> = ([k, v, ...shared], dy, [q, ...own], y, peaks) => {
   const { bias, rowBias } = named([...own, ...shared]);
   return tidy(() => {
-    const all = fusedAttendGradient({ q, k, v, bias, rowBias, y, dy });
+    const all = fusedAttendGradient({ q, k, v, bias, rowBias, y, peaks, dy });
     if (!all) return undefined;
-    let begin = 0;
-    const next = (x: Tensor): Tensor => reshape(slice(all, [(begin += x.size) - x.size], [x.size]), x.shape);
-    const [dq, dk, dv] = [next(q), next(k), next(v)];
-    const dBias = bias ? [next(bias)] : [];
-    if (rowBias) dBias.unshift(next(rowBias));
+    const next = partsOf(all);
+    const [dq, dk, dv] = [q, k, v].map((x) => next(x.shape));
+    const dBias = [bias, rowBias].flatMap((x) => (x ? [next(x.shape)] : [])).toReversed();
     return own.length > 0 ? [dq, ...dBias, dk, dv] : [dq, dk, dv, ...dBias];
   });
 };
+
+/** Whether a gradient is to be taken of what is computed now. */
+function recorded(): boolean {
+  return engine().state.gradientDepth > 0;
+}
+
+/** Gives the parts of a flat tensor, one after the other, in the shapes that are asked for. */
+function partsOf(all: Tensor): (shape: number[]) => Tensor {
+  let begin = 0;
+  return (shape) => {
+    const size = sizeOf(shape);
+    const part = slice(all, [begin], [size]);
+    begin += size;
+    return reshape(part, shape);
+  };
+}
 
 /** The terms of a bias, as kernels know them. */
 function named(terms: Tensor[]): Pick<AttendInputs, 'bias' | 'rowBias'> {

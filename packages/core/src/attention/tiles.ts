@@ -26,10 +26,10 @@ const LEAST_ROWS = 32;
 export interface KnownWork {
   /** Its gradient, where a better one is known than TensorFlow.js derives. */
   readonly gradient?: TileGradient;
-  /** All of it at once, where a kernel does that in bounded memory; undefined where none does. */
-  readonly fused?: (shared: Tensor[], rows: Tensor[]) => Tensor | undefined;
+  /** All of it at once, where a kernel does that in bounded memory; undefined where none does. It may `keep` a tensor for the gradient. */
+  readonly fused?: (shared: Tensor[], rows: Tensor[], keep: (x: Tensor) => void) => Tensor | undefined;
   /** Likewise all of its gradient, given as {@link TileGradient} does. */
-  readonly fusedGradient?: (shared: Tensor[], dy: Tensor, rows: Tensor[], y: Tensor) => Tensor[] | undefined;
+  readonly fusedGradient?: (shared: Tensor[], dy: Tensor, rows: Tensor[], y: Tensor, kept: Tensor | undefined) => Tensor[] | undefined;
   /** Whether a tile must have all rows of its images. Default: false. */
   readonly wholeImages?: boolean;
 }
@@ -55,13 +55,16 @@ export function byTiles(
   const tiling = tilingFor(count, columns, wholeImages);
   if (!gradient && tiling.images >= batch && tiling.rows >= count) return f(shared)(rows);
   const partition = (inputs: Tensor[]) => [inputs.slice(0, rows.length), inputs.slice(rows.length)] as const;
-  const forward = (rows: Tensor[], shared: Tensor[]) => fused?.(shared, rows) ?? forwardByTiles(rows, shared, tiling, f);
-  const backward = (rows: Tensor[], shared: Tensor[], dy: Tensor, y: Tensor) =>
-    fusedGradient?.(shared, dy, rows, y) ?? gradientByTiles(rows, shared, dy, y, tiling, gradient ?? derived(f));
+  // What the forward leaves here is there for the gradient, as constants are.
+  const kept: Tensor[] = [];
+  const forward = (rows: Tensor[], shared: Tensor[]) => fused?.(shared, rows, (x) => kept.push(x)) ?? forwardByTiles(rows, shared, tiling, f);
+  const backward = (rows: Tensor[], shared: Tensor[], dy: Tensor, y: Tensor, [extra]: Tensor[]) =>
+    fusedGradient?.(shared, dy, rows, y, extra) ?? gradientByTiles(rows, shared, dy, y, tiling, gradient ?? derived(f));
   return differentiable(
     [...rows, ...shared],
     (...inputs) => forward(...partition(inputs)),
-    (dy, inputs, y) => backward(...partition(inputs), dy, y),
+    (dy, inputs, y, kept) => backward(...partition(inputs), dy, y, kept),
+    kept,
   );
 }
 

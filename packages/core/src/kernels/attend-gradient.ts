@@ -8,6 +8,8 @@ import { webgpuAttendGradient } from './webgpu/attend-gradient.js';
 export interface AttendGradientInputs extends AttendInputs {
   /** What the attention gave, `[B, N, E]` */
   readonly y: Tensor;
+  /** What the kernel SaccadeAttendWithPeaks gives behind that, `[B, N, 2]`, where there is one */
+  readonly peaks: Tensor | undefined;
   /** The gradient of that */
   readonly dy: Tensor;
 }

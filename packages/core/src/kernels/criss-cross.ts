@@ -1,6 +1,7 @@
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
 import { wasmCrissCross, wasmCrissCrossGradients } from './wasm/criss-cross.js';
+import { webgpuCrissCross } from './webgpu/criss-cross.js';
 
 /** The tensors of criss-cross attention. */
 export interface CrissCrossInputs {
@@ -21,7 +22,7 @@ export interface CrissCrossGradientInputs extends CrissCrossInputs {
 }
 
 /** The attention of each position to its column and its row, `[B, H, W, E]`. */
-export const fusedCrissCross = ownKernel<CrissCrossInputs>('SaccadeCrissCross', { wasm: wasmCrissCross });
+export const fusedCrissCross = ownKernel<CrissCrossInputs>('SaccadeCrissCross', { wasm: wasmCrissCross, webgpu: webgpuCrissCross });
 
 /** The gradients of queries, keys and values, flat, one after the other. */
 export const fusedCrissCrossGradients = ownKernel<CrissCrossGradientInputs>('SaccadeCrissCrossGradients', { wasm: wasmCrissCrossGradients });

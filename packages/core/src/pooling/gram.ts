@@ -1,4 +1,4 @@
-import { add, mul, reshape, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, getBackend, matMul as nativeMatMul, mul, reshape, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { differentiable } from '../gradient.js';
 import { fusedGram, fusedGramGradient } from '../kernels/gram.js';
 import { matMul, transposeLast } from '../matmul.js';
@@ -27,5 +27,6 @@ export function gramGradient(x: Tensor3D, dy: Tensor, factor: number): Tensor {
 }
 
 function gramOfRows(x: Tensor3D): Tensor {
-  return fusedGram({ x, mean: undefined }, { factor: 1 }) ?? matMul(transposeLast(x), x);
+  // Other backends than wasm read a matrix either way.
+  return fusedGram({ x, mean: undefined }, { factor: 1 }) ?? (getBackend() === 'wasm' ? matMul(transposeLast(x), x) : nativeMatMul(x, x, true));
 }

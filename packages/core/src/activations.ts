@@ -59,6 +59,11 @@ export const ACTIVATIONS = { relu, relu6, silu, hardSwish, leakyRelu } as const;
 /** What stands between two layers of a block. `leakyRelu` has slope 0.01. */
 export type Activation = keyof typeof ACTIVATIONS;
 
+/** x, or its activation where there is one. */
+export function activated<T extends Tensor>(x: T, activation: Activation | undefined): T {
+  return activation ? ACTIVATIONS[activation](x) : x;
+}
+
 export const GATES = { sigmoid, hardSigmoid } as const;
 /** What turns logits into a gate in [0, 1]. */
 export type Gate = keyof typeof GATES;

@@ -18,9 +18,10 @@ import {
   type Tensor1D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { activated, type Activation } from './activations.js';
 import { differentiable, kernelGradients } from './gradient.js';
 import { directConvolution } from './kernels/convolve.js';
-import { affine } from './normalisation.js';
+import { affine, batchNormInference, type InferenceNorm } from './normalisation.js';
 import { sumOverPositions } from './pooling/global.js';
 import { onGpu } from './shapes.js';
 
@@ -39,6 +40,10 @@ export interface ConvolveOptions extends ConvolutionGeometry {
   readonly factor?: Tensor1D | undefined;
   /** `[filters]` */
   readonly bias?: Tensor1D | undefined;
+  /** Batch normalisation of that, all of its tensors `[filters]`. On wasm it costs next to nothing. */
+  readonly norm?: InferenceNorm | undefined;
+  /** What follows. On wasm it costs next to nothing. */
+  readonly activation?: Activation | undefined;
   /** Input and output channels fall into so many groups, each convolved by itself. Default: 1. */
   readonly groups?: number;
 }
@@ -52,7 +57,7 @@ export interface ConvolveOptions extends ConvolutionGeometry {
  * @returns `[N, H', W', filters]`, sizes as of {@link convolvedSize}
  */
 export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions = {}): Tensor4D {
-  const { factor, bias, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
+  const { factor, bias, norm, activation, stride = 1, dilation = 1, groups = 1, padding = keepingSize(kernel.shape[0], dilation) } = options;
   return tidy(() => {
     const seen = seenTaps(x, kernel, { stride, dilation, padding });
     if (seen < kernel.shape[0]) {
@@ -61,10 +66,16 @@ export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions
       const middle: Tensor4D = slice(kernel, [beyond, beyond, 0, 0], [seen, seen, -1, -1]);
       return convolve(x, middle, { ...options, padding: padding - beyond * dilation, dilation: seen === 1 ? 1 : dilation });
     }
-    if (convolvesDirectly()) {
+    if (convolvesDirectly() && !(factor && norm)) {
       const geometry = { stride, dilation, padding };
       const [outHeight, outWidth] = [x.shape[1], x.shape[2]].map((size) => convolvedSize(size, kernel.shape[0], geometry));
-      return directConvolution({ x, kernel, factor, bias }, { ...geometry, groups, outHeight, outWidth }) as Tensor4D;
+      const { epsilon = 0, ...moments } = norm ?? {};
+      const folded = factor ? { gamma: factor, beta: bias, bias: undefined } : { ...moments, bias };
+      return directConvolution({ x, kernel, ...folded }, { ...geometry, groups, outHeight, outWidth, epsilon, activation }) as Tensor4D;
+    }
+    if (norm ?? activation) {
+      const y = convolve(x, kernel, { factor, bias, stride, dilation, groups, padding });
+      return norm ? batchNormInference(y, norm, norm.gamma, norm.beta, norm.epsilon, activation) : activated(y, activation);
     }
     if (factor) return affine(convolve(x, kernel, { stride, dilation, groups, padding }), factor, bias ?? zerosLike(factor));
     if (groups > 1) return grouped(x, kernel, groups, { bias, stride, dilation, padding });
@@ -79,7 +90,7 @@ export function convolve(x: Tensor4D, kernel: Tensor4D, options: ConvolveOptions
   });
 }
 
-/** Whether {@link convolve} is now one pass of our own, in which a factor and a bias a filter cost next to nothing. */
+/** Whether {@link convolve} is now one pass of our own, in which what follows, up to the activation, costs next to nothing. */
 export function convolvesDirectly(): boolean {
   return directConvolution.isAvailable() && !engine().isTapeOn();
 }

@@ -17,7 +17,7 @@ export { differentiable } from './gradient.js';
 export { jointLogits, type ChannelTerms } from './joint-logits.js';
 export { splitArgs, type LayerArgs } from './layer-args.js';
 export { linear, matMul, transposeLast } from './matmul.js';
-export { affine, batchNormInference, batchNormTraining, layerNorm, momentsOf, type Moments } from './normalisation.js';
+export { affine, batchNormInference, batchNormTraining, layerNorm, momentsOf, type InferenceNorm, type Moments } from './normalisation.js';
 export * as option from './options.js';
 export type { Option, Schema } from './options.js';
 export { convolvePlanes, type PlaneGeometry } from './plane-convolution.js';

@@ -3,6 +3,7 @@ import {
   batchNorm,
   concat,
   div,
+  engine,
   expandDims,
   getBackend,
   mul,
@@ -18,7 +19,9 @@ import {
   type Tensor1D,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
+import { activated, type Activation } from './activations.js';
 import { differentiable } from './gradient.js';
+import { fusedAffine } from './kernels/affine.js';
 import { fusedMoments } from './kernels/pool.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool, sumOverPositions } from './pooling/global.js';
@@ -68,11 +71,15 @@ export function momentsOf(x: Tensor): Moments {
  * @param offset `[C]`
  */
 export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): T {
-  return rowWise(
-    x,
-    [factor, offset],
-    (x, factor, offset) => add(mul(x, factor), offset),
-    (dy, [x, factor]) => [mul(dy, factor), sumOverPositions(mul(dy, x)), sumOverPositions(dy)],
+  const fused = (x: Tensor, gamma: Tensor, beta: Tensor) => fusedAffine({ x, gamma, beta }, { epsilon: 0, activation: undefined });
+  return (
+    (untaped(() => fused(x, factor, offset)) as T | undefined) ??
+    rowWise(
+      x,
+      [factor, offset],
+      (x, factor, offset) => fused(x, factor, offset) ?? add(mul(x, factor), offset),
+      (dy, [x, factor]) => [mul(dy, factor), sumOverPositions(mul(dy, x)), sumOverPositions(dy)],
+    )
   );
 }
 
@@ -92,10 +99,22 @@ export function foldBatchNorm({ mean, variance }: Moments, gamma: Tensor, beta: 
  * No gradient passes through the moments.
  *
  * @param x `[…, C]`; all others `[C]`
+ * @param activation what follows, in the same pass where that can be
  */
-export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gamma: Tensor, beta: Tensor, epsilon: number): T {
+export function batchNormInference<T extends Tensor>(
+  x: T,
+  moments: Moments,
+  gamma: Tensor,
+  beta: Tensor,
+  epsilon: number,
+  activation?: Activation,
+): T {
+  const { mean, variance } = moments;
+  const fused = untaped(() => fusedAffine({ x, gamma, beta, mean, variance }, { epsilon, activation })) as T | undefined;
+  if (fused) return fused;
   const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => {
-    const { mean, variance } = moments;
+    const fused = fusedAffine({ x, gamma, beta, mean, variance }, { epsilon, activation: undefined });
+    if (fused) return fused;
     if (getBackend() !== 'wasm' || x.size < LOOP_VALUES)
       return batchNorm(x as Tensor2D, mean, variance, beta as Tensor1D, gamma as Tensor1D, epsilon);
     const { factor, offset } = foldBatchNorm(moments, gamma, beta, epsilon);
@@ -105,7 +124,7 @@ export function batchNormInference<T extends Tensor>(x: T, moments: Moments, gam
     const inverse = rsqrt(add(variance, epsilon));
     return [mul(dy, mul(gamma, inverse)), mul(sumOverPositions(mul(dy, sub(x, mean))), inverse), sumOverPositions(dy)];
   };
-  return rowWise(x, [gamma, beta], forward, gradient, [moments.mean, moments.variance]);
+  return activated(rowWise(x, [gamma, beta], forward, gradient, [mean, variance]), activation);
 }
 
 /**
@@ -160,6 +179,10 @@ function standardise(x: Tensor, epsilon: number) {
 
 function meanOfChannels(x: Tensor): Tensor {
   return expandDims(channelAvgPool(x), -1);
+}
+
+function untaped<T>(kernel: () => T | undefined): T | undefined {
+  return engine().isTapeOn() ? undefined : kernel();
 }
 
 type Differentiable = Parameters<typeof differentiable>;

@@ -78,7 +78,7 @@ function composed(planes: Tensor4D | Tensor3D[], kernel: Tensor4D, { rows, turne
 // tf.unstack has no gradient where there is one.
 function listOf(planes: Tensor4D): Tensor3D[] {
   const [count, ...shape] = planes.shape;
-  return count === 1 ? [reshape(planes, shape as [number, number, number])] : (unstack(planes) as Tensor3D[]);
+  return count === 1 ? [reshape(planes, shape)] : (unstack(planes) as Tensor3D[]);
 }
 
 function convolveList(planes: Tensor3D[], kernel: Tensor4D): Tensor3D {

@@ -1,5 +1,6 @@
 import { add, mul, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
+import { activated, type Activation } from '../activations.js';
 import {
   batchNormInference,
   batchNormTraining,
@@ -13,7 +14,7 @@ import { channelsOf } from '../shapes.js';
 import type { Weight, WeightScope } from '../weights.js';
 import type { Initializer } from './initializers.js';
 
-/** Batch normalisation with moving statistics (Ioffe and Szegedy 2015). */
+/** Batch normalisation with moving statistics (Ioffe and Szegedy 2015), and the activation that follows it, if any. */
 export interface BatchNorm {
   /**
    * `[…, C]` to the same shape. In training: the batch's statistics, and an update of the moving ones. A single value a channel has no variance
@@ -21,7 +22,7 @@ export interface BatchNorm {
    */
   <T extends Tensor>(x: T, training: boolean): T;
   /**
-   * What it does, as a factor and an offset for each channel: at inference, or, given a batch's moments, in training, with an update of the moving
+   * What it does before its activation, as a factor and an offset for each channel: at inference, or, given a batch's moments, in training, with an update of the moving
    * statistics. Gradients flow to these moments: it is for values that never exist as a whole.
    */
   folded(batch?: BatchMoments): ChannelAffine;
@@ -29,6 +30,7 @@ export interface BatchNorm {
   inference(): InferenceNorm;
   readonly gamma: Weight;
   readonly beta: Weight;
+  readonly activation: Activation | undefined;
 }
 
 /** The moments of a batch, each over so many values. */
@@ -43,6 +45,8 @@ export interface BatchNormOptions {
   readonly momentum?: number;
   /** Default: ones. */
   readonly gammaInitializer?: Initializer;
+  /** What follows it, in the same pass where that can be. Default: none. */
+  readonly activation?: Activation | undefined;
 }
 
 /**
@@ -50,7 +54,7 @@ export interface BatchNormOptions {
  * The moving variance follows PyTorch's rule: the unbiased variance of the batch.
  */
 export function batchNorm(weights: WeightScope, channels: number, options: BatchNormOptions = {}): BatchNorm {
-  const { epsilon = 1e-5, momentum = 0.1, gammaInitializer = initializers.ones() } = options;
+  const { epsilon = 1e-5, momentum = 0.1, gammaInitializer = initializers.ones(), activation } = options;
   const gamma = weights.add('gamma', [channels], gammaInitializer);
   const beta = weights.add('beta', [channels], initializers.zeros());
   const movingMean = weights.add('movingMean', [channels], initializers.zeros(), { trainable: false });
@@ -64,15 +68,15 @@ export function batchNorm(weights: WeightScope, channels: number, options: Batch
   };
   const apply = <T extends Tensor>(x: T, training: boolean): T => {
     const count = x.size / channelsOf(x);
-    if (!training || count === 1) return batchNormInference(x, moving(), gamma.read(), beta.read(), epsilon);
+    if (!training || count === 1) return batchNormInference(x, moving(), gamma.read(), beta.read(), epsilon, activation);
     const moments = momentsOf(x);
     follow({ ...moments, count });
-    return batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon);
+    return activated(batchNormTraining(x, moments, gamma.read(), beta.read(), epsilon), activation);
   };
   const folded = (batch?: BatchMoments): ChannelAffine => {
     const ofBatch = batch !== undefined && batch.count > 1;
     if (ofBatch) follow(batch);
     return foldBatchNorm(ofBatch ? batch : moving(), gamma.read(), beta.read(), epsilon);
   };
-  return Object.assign(apply, { gamma, beta, folded, inference });
+  return Object.assign(apply, { gamma, beta, activation, folded, inference });
 }

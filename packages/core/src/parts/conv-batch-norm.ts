@@ -4,7 +4,7 @@ import type { WeightScope } from '../weights.js';
 import { batchNorm, type BatchNormOptions } from './batch-norm.js';
 import { conv2d, type Conv2DOptions } from './conv2d.js';
 
-/** A learned 2-D convolution without bias, and batch normalisation of its output. */
+/** A learned 2-D convolution without bias, batch normalisation of its output, and the activation that follows, if any. */
 export interface ConvBatchNorm {
   /** `[N, H, W, inputs]` to `[N, H', W', filters]`, by default `⌈H/stride⌉` and `⌈W/stride⌉` */
   (x: Tensor4D, training: boolean): Tensor4D;
@@ -22,8 +22,7 @@ export function convBatchNorm(weights: WeightScope, inputs: number, filters: num
     tidy(() => {
       if (training || !convolvesDirectly()) return norm(conv(x), training);
       // At inference a batch norm is a factor and a bias of the filters: it then needs no pass over the map.
-      const { factor, offset } = norm.folded();
-      return convolve(x, conv.kernel.read() as Tensor4D, { ...options, factor, bias: offset });
+      return convolve(x, conv.kernel.read() as Tensor4D, { ...options, norm: norm.inference() });
     });
   return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }

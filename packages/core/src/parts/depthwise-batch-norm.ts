@@ -1,9 +1,10 @@
 import { engine, fused, getBackend, mul, reshape, tidy, type Tensor4D } from '@tensorflow/tfjs-core';
+import { activated } from '../activations.js';
 import type { WeightScope } from '../weights.js';
 import { batchNorm, type BatchNormOptions } from './batch-norm.js';
 import { depthwiseConv2d, type DepthwiseConv2DOptions } from './depthwise-conv2d.js';
 
-/** A learned 2-D convolution of each channel by itself, without bias, and batch normalisation of its output. */
+/** A learned 2-D convolution of each channel by itself, without bias, batch normalisation of its output, and the activation that follows, if any. */
 export interface DepthwiseBatchNorm {
   /** `[N, H, W, C]` to `[N, ⌈H/stride⌉, ⌈W/stride⌉, C]` */
   (x: Tensor4D, training: boolean): Tensor4D;
@@ -24,7 +25,7 @@ export function depthwiseBatchNorm(weights: WeightScope, channels: number, optio
       if (training || engine().isTapeOn() || getBackend() !== 'wasm') return norm(conv(x), training);
       const { factor, offset } = norm.folded();
       const filter: Tensor4D = mul(conv.kernel.read(), reshape(factor, [1, 1, channels, 1]));
-      return fused.depthwiseConv2d({ x, filter, strides: stride, pad: (kernelSize - 1) / 2, bias: offset });
+      return activated(fused.depthwiseConv2d({ x, filter, strides: stride, pad: (kernelSize - 1) / 2, bias: offset }), norm.activation);
     });
   return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }

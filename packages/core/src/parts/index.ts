@@ -5,9 +5,11 @@ export { channelConv, type ChannelConv, type ChannelConvOptions } from './channe
 export { convBatchNorm, type ConvBatchNorm, type ConvBatchNormOptions } from './conv-batch-norm.js';
 export { conv2d, type Conv2D, type Conv2DOptions } from './conv2d.js';
 export { dense, type Dense, type DenseOptions } from './dense.js';
+export { denseBatchNorm, type DenseBatchNorm } from './dense-batch-norm.js';
 export { depthwiseBatchNorm, type DepthwiseBatchNorm, type DepthwiseBatchNormOptions } from './depthwise-batch-norm.js';
 export { depthwiseConv2d, type DepthwiseConv2D, type DepthwiseConv2DOptions } from './depthwise-conv2d.js';
 export { heNormal, pytorchUniform, type Initializer } from './initializers.js';
 export { layerNorm, type LayerNorm } from './layer-norm.js';
 export { planeConvBatchNorm, type PlaneConvBatchNorm, type PlaneConvBatchNormOptions } from './plane-conv-batch-norm.js';
 export { relativePositions, type RelativePositions, type RelativePositionsOptions } from './relative-positions.js';
+export { splitDense, type SplitDense } from './split-dense.js';

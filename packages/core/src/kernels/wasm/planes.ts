@@ -1,54 +1,25 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Form, Inputs } from '../kernel.js';
 import { kernelSteps, type PlanesAttrs, type PlanesInputs } from '../planes.js';
-import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
-import { PLANES, PLANES_PLAIN } from './planes-binary.js';
-import { programOf } from './program.js';
-
-/** planes.as */
-interface Planes {
-  readonly pitch: (width: number, kernelWidth: number) => number;
-  readonly planeBytes: (rows: number, kernelHeight: number, pitch: number) => number;
-  readonly pad: (plane: number, height: number, width: number, y: number, margin: number, pitch: number, to: number, end: number) => void;
-  readonly convolve: (
-    padded: number,
-    planes: number,
-    planeBytes: number,
-    pitch: number,
-    kernel: number,
-    height: number,
-    width: number,
-    down: number,
-    across: number,
-    gamma: number,
-    beta: number,
-    mean: number,
-    variance: number,
-    epsilon: number,
-    out: number,
-    rows: number,
-    columns: number,
-  ) => void;
-}
+import { FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
+import { addressOrNone, layers } from './layers.js';
 
 // Rows a call: few enough that what they see stays in the inner caches, and for V8, which cannot exchange the code of a call that runs, to soon run
 // what it optimised.
 const GROUP = 16;
 
-const program = programOf<Planes>(PLANES, PLANES_PLAIN);
-
 /** The kernel on wasm. */
-export const wasmPlanes: Form<WasmBackend, PlanesInputs, PlanesAttrs> = { canRun: program.canRun, run };
+export const wasmPlanes: Form<WasmBackend, PlanesInputs, PlanesAttrs> = { canRun: layers.canRun, run };
 
 function run(backend: WasmBackend, inputs: Inputs<PlanesInputs>, attrs: PlanesAttrs): TensorInfo {
-  const { pitch: pitchOf, planeBytes: planeBytesOf, pad, convolve } = program.on(backend);
+  const program = layers.on(backend);
   const { planes, images, height, width, from, rows, kernelHeight, kernelWidth, epsilon, shape } = attrs;
-  const pitch = pitchOf(width, kernelWidth);
-  const planeBytes = planeBytesOf(Math.min(rows, GROUP), kernelHeight, pitch);
+  const pitch = program.planePitch(width, kernelWidth);
+  const planeBytes = program.planeBytes(Math.min(rows, GROUP), kernelHeight, pitch);
   const { down, across } = kernelSteps(attrs);
   return withScratch(backend, planes * planeBytes, 'convolvePlanes', (padded) => {
     const out = backend.makeOutput(shape, 'float32');
-    const at = (x: TensorInfo | undefined) => (x ? addressOf(backend, x) : 0);
+    const at = (x: TensorInfo | undefined) => addressOrNone(backend, x);
     const [gamma, beta, mean, variance] = [at(inputs.gamma), at(inputs.beta), at(inputs.mean), at(inputs.variance)];
     const [start, kernel, result] = [at(inputs.planes), at(inputs.kernel), at(out)];
     for (let image = 0; image < images; image++) {
@@ -56,9 +27,9 @@ function run(backend: WasmBackend, inputs: Inputs<PlanesInputs>, attrs: PlanesAt
         for (let plane = 0; plane < planes; plane++) {
           const first = start + ((plane * images + image) * height + from) * width * FLOAT_BYTES;
           const to = padded + plane * planeBytes;
-          pad(first, rows, width, row - (kernelHeight - 1) / 2, (kernelWidth - 1) / 2, pitch, to, to + planeBytes);
+          program.padPlane(first, rows, width, row - (kernelHeight - 1) / 2, (kernelWidth - 1) / 2, pitch, to, to + planeBytes);
         }
-        convolve(
+        program.convolvePlanes(
           padded,
           planes,
           planeBytes,

@@ -1,27 +1,15 @@
 // Two linear maps of a few rows with a narrow layer between them, by products of rows with kernels as they lie in memory: to pack them, as wide
 // products do, would take longer than to multiply.
 //
-// AssemblyScript; `npm run build:kernels` makes excite-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous.
+// All pointers are in bytes, all matrices row-major and contiguous.
 
-import { ACTIVATE_BYTES, activate, storeActivate } from './common/activate';
-import { madd } from './common/simd';
+import { madd } from '../common/simd';
 
 /** Rows of a kernel at a time. */
 const INPUTS: usize = 4;
 
-/** Of the scratch space for the narrow layer of so many rows: constants, and its values, filled up to whole vectors. */
-export function scratchBytes(rows: usize, width: usize): usize {
-  return ACTIVATE_BYTES + ((rows * width + 3) << 2);
-}
-
-/** Writes the constants. Returns where the values are. */
-export function prepare(scratch: usize): usize {
-  storeActivate(scratch);
-  return scratch + ACTIVATE_BYTES;
-}
-
 /** out `[rows, units]` = x `[rows, inputs]` · kernel `[inputs, units]` + share · bias `[units]`, or no bias (0). */
-export function multiply(x: usize, rows: usize, inputs: usize, kernel: usize, units: usize, bias: usize, share: f32, out: usize): void {
+export function multiplyRows(x: usize, rows: usize, inputs: usize, kernel: usize, units: usize, bias: usize, share: f32, out: usize): void {
   const step = units << 2;
   for (let row: usize = 0; row < rows; row++) {
     const to = out + row * step;
@@ -34,15 +22,14 @@ export function multiply(x: usize, rows: usize, inputs: usize, kernel: usize, un
   }
 }
 
-/**
- * What stands between the maps, in place: layer normalisation over the channels of each row of h `[squeezes, images, width]`, where there is a gamma
- * (else 0), the activation, and the sum over the squeezes, `[images, width]`.
- */
-export function connect(h: usize, squeezes: usize, images: usize, width: usize, gamma: usize, beta: usize, epsilon: f32, kind: i32, scratch: usize): void {
-  if (gamma) for (let row: usize = 0; row < squeezes * images; row++) normalise(h + ((row * width) << 2), width, gamma, beta, epsilon);
-  const bytes = (images * width) << 2;
-  const end = h + squeezes * bytes;
-  if (kind) for (let at = h; at < end; at += 16) v128.store(at, activate(kind, v128.load(at), scratch));
+/** Layer normalisation over the channels of each row of h `[rows, width]`, in place. */
+export function normaliseRows(h: usize, rows: usize, width: usize, gamma: usize, beta: usize, epsilon: f32): void {
+  for (let row: usize = 0; row < rows; row++) normalise(h + ((row * width) << 2), width, gamma, beta, epsilon);
+}
+
+/** h, the first of so many squeezes of so many values, becomes their sum. */
+export function sumSqueezes(h: usize, squeezes: usize, values: usize): void {
+  const bytes = values << 2;
   for (let squeeze: usize = 1; squeeze < squeezes; squeeze++) {
     for (let at: usize = 0; at < bytes; at += 4) store<f32>(h + at, load<f32>(h + at) + load<f32>(h + squeeze * bytes + at));
   }

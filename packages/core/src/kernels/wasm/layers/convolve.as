@@ -1,8 +1,9 @@
 // 2-D convolution, directly: four neighbouring outputs by eight filters at a time, their 32 sums in registers.
 //
-// AssemblyScript; `npm run build:kernels` makes convolve-binary.ts of it. All pointers are in bytes, all tensors row-major and contiguous.
+// All pointers are in bytes, all tensors row-major and contiguous.
 
-import { madd } from './common/simd';
+import { bounded, largest, least } from './activate';
+import { madd } from '../common/simd';
 
 /** Filters of a panel: two vectors. */
 const LANES: usize = 8;
@@ -13,42 +14,42 @@ export function panelBytes(taps: usize, depth: usize): usize {
 }
 
 /**
- * Up to 8 filters of kernel `[taps, depth, filters]`, from the one at `kernel` on, times their factors (or 0 for 1), and their biases (or 0) as
- * a panel, filled up with zeros.
+ * Up to 8 filters of kernel `[taps, depth, filters]`, from the one at `kernel` on, times their factors, and their biases (or 0 for neither)
+ * as a panel, filled up with zeros.
  */
-export function pack(
+export function packFilters(
   kernel: usize, taps: usize, depth: usize, filters: usize, lanes: usize, factor: usize, bias: usize, panel: usize,
 ): void {
   const start = panel + (LANES << 2);
   const end = start + ((taps * depth * LANES) << 2);
   for (let to = start; to < end; to += LANES << 2, kernel += filters << 2) copyLanes(kernel, lanes, to);
   memory.fill(end, 0, depth << 2);
-  if (factor) {
-    copyLanes(factor, lanes, panel); // where the biases then go
-    const low = v128.load(panel), high = v128.load(panel, 16);
-    for (let to = start; to < end; to += LANES << 2) {
-      v128.store(to, f32x4.mul(v128.load(to), low));
-      v128.store(to, f32x4.mul(v128.load(to, 16), high), 16);
-    }
+  memory.fill(panel, 0, LANES << 2);
+  if (factor == 0) return;
+  copyLanes(factor, lanes, panel); // where the biases then go
+  const low = v128.load(panel), high = v128.load(panel, 16);
+  for (let to = start; to < end; to += LANES << 2) {
+    v128.store(to, f32x4.mul(v128.load(to), low));
+    v128.store(to, f32x4.mul(v128.load(to, 16), high), 16);
   }
-  if (bias) copyLanes(bias, lanes, panel);
-  else memory.fill(panel, 0, LANES << 2);
+  copyLanes(bias, lanes, panel);
 }
 
 /**
- * The convolution of an image with the filters of a panel.
+ * The convolution of an image with the filters of a panel, and the bounds of an activation.
  *
  * x is the first channel that they see in the image `[height, width, inputs]`, out their first channel in `[outHeight, outWidth, filters]`.
  */
-export function convolve(
+export function convolveFilters(
   x: usize, height: i32, width: i32, inputs: usize, panel: usize, k: i32, depth: usize, lanes: usize,
-  stride: i32, dilation: i32, padding: i32, out: usize, outHeight: i32, outWidth: i32, filters: usize,
+  stride: i32, dilation: i32, padding: i32, out: usize, outHeight: i32, outWidth: i32, filters: usize, kind: i32,
 ): void {
   const kernel = panel + (LANES << 2);
   const tapBytes = (depth * LANES) << 2;
   const zeros = kernel + <usize>(k * k) * tapBytes;
   const outBytes = filters << 2;
   const low = v128.load(panel), high = v128.load(panel, 16);
+  const bottom = least(kind), top = largest(kind);
   for (let row: i32 = 0; row < outHeight; row++) {
     for (let column: i32 = 0; column < outWidth; column += 4) {
       let c00 = low, c01 = high, c10 = low, c11 = high, c20 = low, c21 = high, c30 = low, c31 = high;
@@ -85,10 +86,10 @@ export function convolve(
       }
       // Past the end of a row a tile computed outputs that are nobody's.
       const rest = outWidth - column;
-      storeLanes(out, c00, c01, lanes);
-      if (rest > 1) storeLanes(out + outBytes, c10, c11, lanes);
-      if (rest > 2) storeLanes(out + 2 * outBytes, c20, c21, lanes);
-      if (rest > 3) storeLanes(out + 3 * outBytes, c30, c31, lanes);
+      storeLanes(out, c00, c01, bottom, top, lanes);
+      if (rest > 1) storeLanes(out + outBytes, c10, c11, bottom, top, lanes);
+      if (rest > 2) storeLanes(out + 2 * outBytes, c20, c21, bottom, top, lanes);
+      if (rest > 3) storeLanes(out + 3 * outBytes, c30, c31, bottom, top, lanes);
       out += <usize>min(4, rest) * outBytes;
     }
   }
@@ -112,9 +113,12 @@ function copyLanes(from: usize, lanes: usize, to: usize): void {
   }
 }
 
+/** Stores up to eight values, within bounds. */
 // @ts-ignore: decorator
 @inline
-function storeLanes(to: usize, low: v128, high: v128, lanes: usize): void {
+function storeLanes(to: usize, low: v128, high: v128, bottom: v128, top: v128, lanes: usize): void {
+  low = bounded(low, bottom, top);
+  high = bounded(high, bottom, top);
   if (lanes >= 4) {
     v128.store(to, low);
     if (lanes == LANES) {

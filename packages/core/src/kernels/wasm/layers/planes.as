@@ -1,15 +1,15 @@
 // The convolution of a few planes with one filter: sixteen neighbouring values of two rows at a time, their sums in eight registers.
 //
-// AssemblyScript; `npm run build:kernels` makes planes-binary.ts of it. All pointers and strides are in bytes.
+// All pointers and strides are in bytes.
 
-import { madd } from './common/simd';
+import { madd } from '../common/simd';
 
 /** Columns and rows of a tile. */
 const COLUMNS: usize = 16;
 const ROWS: usize = 2;
 
 /** From one row to the next of planes with margins for a kernel of some width, filled up to whole tiles. */
-export function pitch(width: usize, kernelWidth: usize): usize {
+export function planePitch(width: usize, kernelWidth: usize): usize {
   return (((width + COLUMNS - 1) & ~(COLUMNS - 1)) + kernelWidth - 1) << 2;
 }
 
@@ -19,7 +19,7 @@ export function planeBytes(rows: usize, kernelHeight: usize, pitch: usize): usiz
 }
 
 /** Copies the rows of a plane `[height, width]` from row `y` on, of which there need not be any, to `[…, pitch]`, with margins of zeros on all sides. */
-export function pad(plane: usize, height: i32, width: usize, y: i32, margin: usize, pitch: usize, to: usize, end: usize): void {
+export function padPlane(plane: usize, height: i32, width: usize, y: i32, margin: usize, pitch: usize, to: usize, end: usize): void {
   const left = margin << 2;
   const bytes = width << 2;
   for (; to < end; to += pitch, y++) {
@@ -32,7 +32,7 @@ export function pad(plane: usize, height: i32, width: usize, y: i32, margin: usi
  * out `[rows, width]` of padded planes that lie `planeBytes` apart, for a kernel whose values are `down` and `across` apart along its columns and rows,
  * and next to each other for different planes; times gamma / √(variance + epsilon), after the mean is taken off, plus beta. Each of these may be 0.
  */
-export function convolve(
+export function convolvePlanes(
   padded: usize, planes: usize, planeBytes: usize, pitch: usize, kernel: usize, height: usize, width: usize, down: usize, across: usize,
   gamma: usize, beta: usize, mean: usize, variance: usize, epsilon: f32, out: usize, rows: usize, columns: usize,
 ): void {

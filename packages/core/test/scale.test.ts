@@ -62,8 +62,8 @@ const CASES: [number[], Kind[], ScaleOptions][] = [
 
 onEachBackend((backend) => {
   const tolerance = backend === 'webgpu' ? { value: 1e-4, gradient: 1e-3 } : { value: 1e-5, gradient: 1e-4 };
-  // Where compiling a shader takes longest, the rules that have one of their own.
-  const cases = backend === 'webgpu' ? CASES.filter((_, i) => i % 2 === 1) : CASES;
+  // On webgpu, which is software here, one of each way to join gates and to find them.
+  const cases = backend === 'webgpu' ? [0, 7, 8, 11, 14].map((i) => CASES[i]) : CASES;
 
   test.each(cases)('scales %j by %j, %j', async (map, kinds, options) => {
     const inputs = [normal(map, 1), ...kinds.map((kind, i) => normal(KINDS[kind].shape(map), 2 + i))];

@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
 import { wasmBlend } from './wasm/blend.js';
+import { webgpuBlend } from './webgpu/blend.js';
 
 /** The maps `branch0`, `branch1`, …, each `[N, …positions, C]`, and their weights. */
 export type BlendInputs = Readonly<Record<`branch${number}`, Tensor>> & {
@@ -14,4 +15,4 @@ export interface BlendRule {
 }
 
 /** Σ weight · branch in one pass, of a branch's shape. */
-export const fusedBlend = ownKernel<BlendInputs, BlendRule>('SaccadeBlend', { wasm: wasmBlend });
+export const fusedBlend = ownKernel<BlendInputs, BlendRule>('SaccadeBlend', { wasm: wasmBlend, webgpu: webgpuBlend });

@@ -40,3 +40,8 @@ export function layoutOf(map: readonly number[], gate: readonly number[]): GateL
   if (!whole && (scalar || (map.length !== 4 && columns !== 1))) return undefined;
   return { rows, columns, scalar, shared: images > 1 && aligned[0] === 1 };
 }
+
+/** The gates that there are, in their order. */
+export function gatesOf<T>({ first, second, third }: { readonly first: T; readonly second: T | undefined; readonly third: T | undefined }): T[] {
+  return [first, second, third].filter((gate) => gate !== undefined);
+}

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Gate } from '../activations.js';
 import { ownKernel } from './kernel.js';
 import { wasmGateGradient, wasmScale } from './wasm/scale.js';
+import { webgpuGateGradient, webgpuScale } from './webgpu/scale.js';
 
 /** A map and its gates: up to two of vectors of channels and one of values, in any order. */
 export interface ScaleInputs {
@@ -24,7 +25,7 @@ export interface GateRule {
 }
 
 /** x · gates in one pass, of x's shape. */
-export const fusedScale = ownKernel<ScaleInputs, GateRule>('SaccadeScale', { wasm: wasmScale });
+export const fusedScale = ownKernel<ScaleInputs, GateRule>('SaccadeScale', { wasm: wasmScale, webgpu: webgpuScale });
 
 /** The tensors of a gate's gradient. */
 export interface GateGradientInputs extends ScaleInputs {
@@ -38,4 +39,7 @@ export interface GateGradientRule extends GateRule {
 }
 
 /** The gradient of a gate's logits, of that gate's shape, in one pass. */
-export const fusedGateGradient = ownKernel<GateGradientInputs, GateGradientRule>('SaccadeGateGradient', { wasm: wasmGateGradient });
+export const fusedGateGradient = ownKernel<GateGradientInputs, GateGradientRule>('SaccadeGateGradient', {
+  wasm: wasmGateGradient,
+  webgpu: webgpuGateGradient,
+});

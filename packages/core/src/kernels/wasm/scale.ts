@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../shapes.js';
 import type { Form, Inputs } from '../kernel.js';
-import { layoutOf } from '../scale-layout.js';
+import { gatesOf, layoutOf } from '../scale-layout.js';
 import type { GateGradientInputs, GateGradientRule, GateRule, ScaleInputs } from '../scale.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
 import { programOf } from './program.js';
@@ -131,8 +131,4 @@ function sumForGate(backend: WasmBackend, { dy, x, ...inputs }: Inputs<GateGradi
     multiplySlopes(to, addressOf(backend, gate), size, gateKind(rule.activation), rule.mean ? 1 / gates.length : 1, scratch);
     return out;
   });
-}
-
-function gatesOf<T>({ first, second, third }: { first: T; second: T | undefined; third: T | undefined }): T[] {
-  return [first, second, third].filter((gate) => gate !== undefined);
 }

@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConv } from '@saccade/bench/plain';
 import { doubleAttention } from '@saccade/a2';
 import { add, matMul, reshape, softmax, transpose, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { doubleAttentionGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -20,6 +21,7 @@ const entries: BenchEntry[] = [
         return add(x, reconstruct(z as Tensor4D));
       };
     },
+    onnx: doubleAttentionGraph,
     slot: 'stage',
   },
 ];

@@ -2,6 +2,7 @@ import { bam } from '@saccade/bam';
 import type { BenchEntry } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv, plainDense } from '@saccade/bench/plain';
 import { add, mean, mul, relu, reshape, sigmoid } from '@tensorflow/tfjs-core';
+import { bamGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -24,6 +25,7 @@ const entries: BenchEntry[] = [
         return mul(x, add(1, gate));
       };
     },
+    onnx: bamGraph,
     slot: 'stage',
     hostLayer: () => bam({ reduction: 4 }),
   },

@@ -3,7 +3,7 @@ import { plainConv, plainConvNorm, type PlainLayer } from '@saccade/bench/plain'
 import { crissCrossAttention, recurrentCrissCrossHead } from '@saccade/ccnet';
 import { add, concat, eye, leakyRelu, matMul, mul, reshape, slice, softmax, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import { crissCrossAttentionGraph } from './onnx.ts';
+import { crissCrossAttentionGraph, recurrentCrissCrossHeadGraph } from './onnx.ts';
 
 /** One loop, as the authors' module computes it. */
 function plainLoop(weight: WeightReader, prefix = ''): PlainLayer {
@@ -66,6 +66,7 @@ const entries: BenchEntry[] = [
       [1, 64, 64, 128],
       [1, 28, 28, 512],
     ],
+    onnx: recurrentCrissCrossHeadGraph,
     slot: 'head',
     hostLayer: (channels) => recurrentCrissCrossHead({ width: 16, outChannels: channels, classes: channels }),
   },

@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainDense } from '@saccade/bench/plain';
 import { channelGating } from '@saccade/channel-gate';
 import { addN, conv1d, div, mean, moments, mul, relu, reshape, sigmoid, sqrt, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { channelGatingGraph, channelGatingMultiScaleGraph } from './onnx.ts';
 
 function gated(x: Tensor, gate: Tensor): Tensor {
   return mul(x, reshape(gate, [x.shape[0], 1, 1, x.shape[3]!]));
@@ -15,6 +16,7 @@ const entries: BenchEntry[] = [
       const [reduce, expand] = [plainDense(weight, 'excitation/reduce'), plainDense(weight, 'excitation/expand')];
       return (x) => gated(x, sigmoid(expand(relu(reduce(mean(x, [1, 2]))))));
     },
+    onnx: channelGatingGraph,
     slot: 'branch',
     hostLayer: () => channelGating({ reduction: 4 }),
   },
@@ -30,6 +32,7 @@ const entries: BenchEntry[] = [
         return gated(x, div(addN(gates), gates.length));
       };
     },
+    onnx: channelGatingMultiScaleGraph,
     slot: 'branch',
   },
 ];

@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConv, plainDense } from '@saccade/bench/plain';
 import { globalLocalAttention } from '@saccade/gala';
 import { add, mean, mul, relu, reshape, tanh } from '@tensorflow/tfjs-core';
+import { globalLocalAttentionGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
@@ -17,6 +18,7 @@ const entries: BenchEntry[] = [
         return mul(x, tanh(add(mul(a, add(g, s)), mul(m, mul(g, s)))));
       };
     },
+    onnx: globalLocalAttentionGraph,
     slot: 'branch',
   },
 ];

@@ -2,12 +2,14 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv } from '@saccade/bench/plain';
 import { gatherExcite } from '@saccade/ge';
 import { depthwiseConv2d, image, mean, mul, relu, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
+import { gatherExciteGraph, gatherExciteLocalGraph, gatherExciteThetaGraph } from './onnx.ts';
 
 const entries: BenchEntry[] = [
   {
     block: 'GatherExcite',
     layer: () => gatherExcite(),
     baseline: () => (x) => mul(x, sigmoid(mean(x, [1, 2], true))),
+    onnx: gatherExciteGraph,
     slot: 'branch',
   },
   {
@@ -17,6 +19,7 @@ const entries: BenchEntry[] = [
       const [kernel, norm] = [weight<Tensor4D>('gather/conv1/kernel'), plainBatchNorm(weight, 'gather/norm1')];
       return (x) => mul(x, sigmoid(norm(depthwiseConv2d(x, kernel, 1, 'valid'))));
     },
+    onnx: gatherExciteThetaGraph,
     slot: 'branch',
   },
   {
@@ -33,6 +36,7 @@ const entries: BenchEntry[] = [
         return mul(x, sigmoid(image.resizeNearestNeighbor(context, [x.shape[1], x.shape[2]])));
       };
     },
+    onnx: gatherExciteLocalGraph,
     slot: 'branch',
     hostLayer: () => gatherExcite({ variant: 'thetaPlus', extent: 4, reduction: 4 }),
   },

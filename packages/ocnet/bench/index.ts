@@ -3,6 +3,7 @@ import { plainConv, plainConvNorm, type PlainConvOptions, type PlainLayer } from
 import { aspObjectContext, baseObjectContext, pyramidObjectContext } from '@saccade/ocnet';
 import { concat, image, leakyRelu, matMul, maxPool, mul, reshape, slice, softmax } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { baseObjectContextGraph } from './onnx.ts';
 
 /** A convolution, its batch norm and the activation. */
 function plainActivated(weight: WeightReader, name: string, options?: PlainConvOptions): PlainLayer {
@@ -63,6 +64,7 @@ const entries: BenchEntry[] = [
     },
     shapes: SHAPES,
     baselineBytes: similarityBytes,
+    onnx: baseObjectContextGraph,
     slot: 'head',
   },
   {

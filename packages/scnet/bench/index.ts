@@ -2,6 +2,7 @@ import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
 import { plainConvNorm, type PlainLayer } from '@saccade/bench/plain';
 import { selfCalibratedBottleneck, selfCalibratedConv } from '@saccade/scnet';
 import { add, avgPool, concat, image, mul, relu, sigmoid } from '@tensorflow/tfjs-core';
+import { selfCalibratedBottleneckGraph, selfCalibratedConvGraph } from './onnx.ts';
 
 function plainSelfCalibratedConv(weight: WeightReader, prefix = ''): PlainLayer {
   const [k2, k3, k4] = ['k2', 'k3', 'k4'].map((name) => plainConvNorm(weight, prefix + name));
@@ -17,6 +18,7 @@ const entries: BenchEntry[] = [
     block: 'SelfCalibratedConv',
     layer: () => selfCalibratedConv(),
     baseline: (weight) => plainSelfCalibratedConv(weight),
+    onnx: (g) => selfCalibratedConvGraph(g),
     slot: 'convolution',
   },
   {
@@ -31,6 +33,7 @@ const entries: BenchEntry[] = [
         return relu(add(expand(concat([a, b], 3)), x));
       };
     },
+    onnx: selfCalibratedBottleneckGraph,
     slot: 'stage',
   },
 ];

@@ -18,6 +18,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { selectiveKernelGraph } from './onnx.ts';
 
 const GROUPS = 32;
 
@@ -45,6 +46,7 @@ const entries: BenchEntry[] = [
         return addN(u.map((features, i) => mul(features, reshape(weights[i], [x.shape[0], 1, 1, x.shape[3]]))));
       };
     },
+    onnx: (g) => selectiveKernelGraph(g, GROUPS),
     slot: 'convolution',
     // The network's convolutions have one group.
     hostLayer: () => selectiveKernel({ groups: 1, minChannels: 8 }),

@@ -11,7 +11,7 @@ export interface Peer {
   readonly output: () => Promise<Tensor>;
   /** Times calls of the library, each with a map and giving one. */
   readonly time: Timer;
-  /** Times calls that compute two of the block in a row; absent where a call takes and gives maps without copying them. */
+  /** Times calls that compute two of the block in a row; absent where calls copy no maps, or give other maps than they take. */
   readonly timeTwo?: Timer;
   readonly close: () => Promise<void>;
 }

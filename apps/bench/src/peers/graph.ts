@@ -5,11 +5,12 @@ import type { WeightReader } from '../entry.ts';
 export type Value = string;
 
 /** What an operator takes besides tensors. */
-export type Attributes = Readonly<Record<string, number | readonly number[]>>;
+export type Attributes = Readonly<Record<string, number | string | readonly number[]>>;
 
 /** A step of a graph: an ONNX operator of opset 17. */
 export interface Step {
   readonly op: string;
+  /** One that the operator is to do without is ''. */
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly attributes: Attributes;
@@ -32,8 +33,8 @@ export interface Graph {
 
 /** Two of a graph in a row, with the same weights. Its output has to have its input's shape. */
 export function twice(graph: Graph): Graph {
-  const names = new Set(graph.constants.map(({ name }) => name));
-  const renamed = (name: Value) => (name === graph.input.name ? graph.output : names.has(name) ? name : `second_${name}`);
+  const shared = new Set(['', ...graph.constants.map(({ name }) => name)]);
+  const renamed = (name: Value) => (name === graph.input.name ? graph.output : shared.has(name) ? name : `second_${name}`);
   const second = graph.steps.map((step) => ({ ...step, inputs: step.inputs.map(renamed), outputs: step.outputs.map(renamed) }));
   return { ...graph, output: renamed(graph.output), steps: [...graph.steps, ...second] };
 }
@@ -106,6 +107,11 @@ export class GraphBuilder {
   /** A weight, of another shape if one is given. */
   weight(path: string, shape?: readonly number[]): Value {
     return this.tensor(() => reshape(this.read(path), [...(shape ?? this.shapeOf(path))]));
+  }
+
+  /** The shape of a weight. */
+  shapeOf(path: string): number[] {
+    return this.read(path).shape;
   }
 
   /** A convolution by `path/kernel`, `[kH, kW, C / groups, D]` or for a 1×1 convolution `[C, D]`, and `path/bias`. */
@@ -221,6 +227,12 @@ export class GraphBuilder {
     return this.op('Concat', values, { axis });
   }
 
+  /** A map of so many channels with the height and width of the block's input, each position as its nearest one, PyTorch's `nearest`. */
+  resizeNearest(x: Value, channels: number): Value {
+    const sizes = this.whole([this.batch, channels, this.height, this.width]);
+    return this.op('Resize', [x, '', '', sizes], { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' });
+  }
+
   /** One size may be -1: what is left. */
   reshape(x: Value, sizes: readonly number[]): Value {
     return this.op('Reshape', [x, this.whole(sizes)]);
@@ -244,10 +256,6 @@ export class GraphBuilder {
     const outputs = Array.from({ length: count }, (_, i) => `${op}${this.steps.length}_${i}`);
     this.steps.push({ op, inputs, outputs, attributes });
     return outputs;
-  }
-
-  private shapeOf(path: string): number[] {
-    return this.read(path).shape;
   }
 
   /** A kernel of a convolution with its axes in another order. */

@@ -13,7 +13,7 @@ const { root } = protobuf.parse(
   message NodeProto {
     repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4; repeated AttributeProto attribute = 5;
   }
-  message AttributeProto { string name = 1; float f = 2; int64 i = 3; repeated int64 ints = 8; int32 type = 20; }
+  message AttributeProto { string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
   message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
   message ValueInfoProto { string name = 1; TypeProto type = 2; }
   message TypeProto { Tensor tensor_type = 1; message Tensor { int32 elem_type = 1; TensorShapeProto shape = 2; } }
@@ -23,7 +23,7 @@ const { root } = protobuf.parse(
 const ModelProto = root.lookupType('ModelProto');
 
 const [FLOAT, INT64] = [1, 7]; // TensorProto.DataType
-const ATTRIBUTE = { float: 1, int: 2, ints: 7 } as const; // AttributeProto.AttributeType
+const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 } as const; // AttributeProto.AttributeType
 /** Operators' numbers that are not whole. */
 const REAL = new Set(['epsilon', 'alpha', 'beta']);
 
@@ -48,6 +48,7 @@ export function encodeOnnx({ input, output, steps, constants }: Graph): Uint8Arr
 
 function attributesOf(attributes: Attributes): object[] {
   return Object.entries(attributes).map(([name, value]) => {
+    if (typeof value === 'string') return { name, s: new TextEncoder().encode(value), type: ATTRIBUTE.string };
     if (typeof value !== 'number') return { name, ints: value, type: ATTRIBUTE.ints };
     return REAL.has(name) ? { name, f: value, type: ATTRIBUTE.float } : { name, i: value, type: ATTRIBUTE.int };
   });

@@ -24,8 +24,14 @@ def gemm(x, w, b=None):
     return torch.matmul(x, w) if b is None else torch.addmm(b, x, w)
 
 
+def resize(x, sizes, *, mode, coordinate_transformation_mode, nearest_mode):
+    assert (mode, coordinate_transformation_mode, nearest_mode) == ("nearest", "asymmetric", "floor")
+    return F.interpolate(x, sizes[2:], mode="nearest")
+
+
 OPERATORS = {
     "Add": torch.add,
+    "AveragePool": lambda x, kernel_shape, strides: F.avg_pool2d(x, kernel_shape, strides),
     "BatchNormalization": lambda x, gamma, beta, mean, variance, epsilon: F.batch_norm(x, mean, variance, gamma, beta, eps=epsilon),
     "Concat": lambda *xs, axis: torch.cat(xs, axis),
     "Conv": convolve,
@@ -34,16 +40,20 @@ OPERATORS = {
     "GlobalMaxPool": lambda x: F.adaptive_max_pool2d(x, 1),
     "HardSwish": F.hardswish,
     "LayerNormalization": lambda x, gamma, beta, axis, epsilon: F.layer_norm(x, x.shape[axis:], gamma, beta, epsilon),
+    "LeakyRelu": lambda x, alpha: F.leaky_relu(x, alpha),
     "MatMul": torch.matmul,
     "Mul": torch.mul,
     "ReduceMax": lambda x, axes, keepdims: torch.amax(x, axes, bool(keepdims)),
     "ReduceMean": lambda x, axes, keepdims: torch.mean(x, axes, bool(keepdims)),
     "Relu": torch.relu,
     "Reshape": lambda x, shape: x.reshape(shape),
+    "Resize": resize,
     "Sigmoid": torch.sigmoid,
     "Softmax": lambda x, axis: torch.softmax(x, axis),
     "Split": lambda x, sizes, axis: torch.split(x, sizes, axis),
+    "Sqrt": torch.sqrt,
     "Sub": torch.sub,
+    "Tanh": torch.tanh,
     "Transpose": lambda x, perm: x.permute(perm),
 }
 
@@ -59,7 +69,7 @@ def tensor_of(message, device):
 def forward(steps, known, output):
     values = dict(known)
     for operator, inputs, outputs, attributes in steps:
-        result = operator(*[values[name] for name in inputs], **attributes)
+        result = operator(*[values[name] for name in inputs if name], **attributes)
         values.update(zip(outputs, result if len(outputs) > 1 else [result]))
     return values[output]
 

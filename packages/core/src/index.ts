@@ -35,5 +35,6 @@ export { reducedChannels, type Reduction } from './reduction.js';
 export { resizeBilinear, resizeNearest } from './resize.js';
 export { scaleNearest } from './scale-nearest.js';
 export { channelsOf, channelwise, positionsOf, rowsOf, sizeOf, type Shape } from './shapes.js';
+export { shift } from './shift.js';
 export { slice } from './slice.js';
 export { WeightScope, type Weight, type WeightLayout, type WeightSpec } from './weights.js';

@@ -11,6 +11,8 @@ const PRODUCT_OF_ONE: i32 = 2;
 const PRODUCT_OF_TWO: i32 = 3;
 const SUM_OF_ONE: i32 = 4;
 const SUM_OF_TWO: i32 = 5;
+/** What it is added to. */
+const OFFSET: i32 = 6;
 
 // A function each: in one for all, V8 has too few registers for what each would keep in them, and takes twice as long.
 
@@ -54,6 +56,12 @@ export function scaleBySumOfTwo(
   x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(SUM_OF_TWO, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
+}
+
+/** out = x + offset, with the same vector at all positions. */
+export function shift(x: usize, positions: usize, channels: usize, offset: usize, out: usize): void {
+  const bytes = channels << 2;
+  for (; positions > 0; positions--, x += bytes, out += bytes) scaleRow(OFFSET, x, bytes, offset, 0, 0, 0, out);
 }
 
 // @ts-ignore: decorator
@@ -168,6 +176,7 @@ function scaleRow(kind: i32, x: usize, bytes: usize, first: usize, second: usize
 function scaled(kind: i32, x: v128, first: v128, second: v128, value: v128, base: v128): v128 {
   if (kind == VALUE) return f32x4.mul(x, base);
   if (kind == FIRST) return f32x4.mul(x, first);
+  if (kind == OFFSET) return f32x4.add(x, first);
   if (kind == SUM_OF_ONE) return f32x4.mul(x, f32x4.add(first, base));
   if (kind == SUM_OF_TWO) return f32x4.mul(x, f32x4.add(f32x4.add(first, second), base));
   const product = kind == PRODUCT_OF_TWO ? f32x4.mul(first, second) : first;

@@ -31,6 +31,7 @@ interface Scale {
   readonly scaleByProductOfTwo: ScaleRows;
   readonly scaleBySumOfOne: ScaleRows;
   readonly scaleBySumOfTwo: ScaleRows;
+  readonly shift: (x: number, positions: number, channels: number, offset: number, out: number) => void;
   readonly scalePair: (x: number, y: number, positions: number, channels: number, first: number, second: number, out: number) => void;
   readonly addScaled: (x: number, positions: number, channels: number, first: number, out: number) => void;
   readonly sumVectors: (

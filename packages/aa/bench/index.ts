@@ -2,6 +2,7 @@ import { attentionAugmentedConv } from '@saccade/aa';
 import type { BenchEntry } from '@saccade/bench/entry';
 import { plainConv, relativeLogits } from '@saccade/bench/plain';
 import { add, concat, matMul, mul, reshape, softmax, split, transpose, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { attentionAugmentedConvGraph } from './onnx.ts';
 
 const HEADS = 8;
 
@@ -34,6 +35,7 @@ const entries: BenchEntry[] = [
     ],
     // Logits, those of positions along each axis and their sum, and the attention: [N, heads, H·W, H·W] each.
     baselineBytes: ([batch, height, width]) => 5 * 4 * batch * HEADS * (height * width) ** 2,
+    onnx: (g) => attentionAugmentedConvGraph(g, HEADS),
     slot: 'convolution',
     // 20 dimensions a head are as many as the network's first maps have channels.
     hostLayer: () => attentionAugmentedConv({ minHeadChannels: 4 }),

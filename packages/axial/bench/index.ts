@@ -3,6 +3,7 @@ import { plainBatchNorm } from '@saccade/bench/plain';
 import { axialAttention, axialBlock, positionSensitiveAxialAttention } from '@saccade/axial';
 import { add, concat, gather, matMul, mul, relu, reshape, softmax, tensor1d, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { axialAttentionGraph } from './onnx.ts';
 
 const GROUPS = 8;
 
@@ -85,6 +86,7 @@ const entries: BenchEntry[] = [
       const [height, width] = ['height', 'width'].map((axis) => plainSelfAttention(weight, axis));
       return (x) => add(onColumns(height)(x), width(x));
     },
+    onnx: (g) => axialAttentionGraph(g, GROUPS),
     slot: 'convolution',
   },
   {

@@ -2,6 +2,7 @@ import type { BenchEntry, WeightReader } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv, plainConvNorm, relativeLogits, type PlainLayer } from '@saccade/bench/plain';
 import { bottleneckSelfAttention, bottleneckTransformerBlock } from '@saccade/botnet';
 import { add, matMul, mul, relu, reshape, softmax, split, transpose, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { bottleneckSelfAttentionGraph, bottleneckTransformerBlockGraph } from './onnx.ts';
 
 const HEADS = 4;
 
@@ -17,6 +18,7 @@ const entries: BenchEntry[] = [
       [1, 7, 7, 512],
     ],
     baselineBytes,
+    onnx: (g) => bottleneckSelfAttentionGraph(g, HEADS),
     slot: 'convolution',
   },
   {
@@ -28,6 +30,7 @@ const entries: BenchEntry[] = [
       return (x) => relu(add(expand(relu(norm(attend(relu(reduce(x)))))), x));
     },
     baselineBytes,
+    onnx: (g) => bottleneckTransformerBlockGraph(g, HEADS),
     slot: 'stage',
   },
 ];

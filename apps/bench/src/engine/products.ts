@@ -1,13 +1,12 @@
 import { linear, transposeLast } from '@saccade/core';
-import { dispose, randomNormal, tidy, type Rank, type Tensor2D } from '@tensorflow/tfjs-core';
-import type { Run } from './sampling.ts';
+import { dispose, randomNormal, type Rank, type Tensor2D } from '@tensorflow/tfjs-core';
 
 /** Queries and keys of a tile, whose scores stay in a core's cache: what `linear` was fastest with on wasm, 32 or 64 channels a head. */
 const TILE = { queries: 128, keys: 1024 };
 
 /** The matrix products of attention, and nothing else of it. */
 export interface Products {
-  readonly run: Run;
+  readonly run: () => void;
   /** Multiply-adds of a run. */
   readonly macs: number;
 }
@@ -31,7 +30,6 @@ export function attentionProducts(positions: number, channels: number, share: nu
   const passes = Math.max(1, Math.round((share * positions) / TILE.queries));
   const run = () => {
     for (let pass = 0; pass < passes; pass++) for (const { kT, v } of tiles) dispose([linear(q, kT), linear(weights, v)]);
-    return tidy(() => linear(q, tiles[0].kT));
   };
   return { run, macs: 2 * passes * TILE.queries * tiles.length * keys * channels };
 }

@@ -97,6 +97,19 @@ onEachBackend((backend) => {
     );
   });
 
+  test('convBatchNorm and relu', async () => {
+    await expectAlike(
+      (x, kernel, gamma, beta) =>
+        tf.tidy(() => {
+          const moments = { 'norm/movingMean': toTensor(normal([6], 5)), 'norm/movingVariance': toTensor(squares(6)) };
+          const scope = scopeOf({ 'conv/kernel': kernel, 'norm/gamma': gamma, 'norm/beta': beta, ...moments });
+          return parts.convBatchNorm(scope, 3, 6, { kernelSize: 1, epsilon: EPSILON, activation: 'relu' })(x as tf.Tensor4D, false);
+        }),
+      (x, kernel, gamma, beta) => plainNorm(tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same'), gamma, beta, 'relu'),
+      [normal([2, 4, 5, 3], 1), normal([1, 1, 3, 6], 2), normal([6], 3), normal([6], 4)],
+    );
+  });
+
   test.each(['silu', 'relu'] as const)('convolve with a bias, a batch norm and %s', async (activation) => {
     await expectAlike(
       (x, kernel, bias, gamma, beta) =>

@@ -16,13 +16,14 @@ export interface ConvBatchNormOptions extends Omit<Conv2DOptions, 'useBias' | 'b
 
 /** Declares a {@link ConvBatchNorm} part: a convolution `conv` and a batch norm `norm`, with the weights of both. */
 export function convBatchNorm(weights: WeightScope, inputs: number, filters: number, options: ConvBatchNormOptions): ConvBatchNorm {
-  const conv = conv2d(weights.at('conv'), inputs, filters, { ...options, useBias: false });
+  const { activation, ...convOptions } = options;
+  const conv = conv2d(weights.at('conv'), inputs, filters, { ...convOptions, useBias: false });
   const norm = batchNorm(weights.at('norm'), filters, options);
   const apply = (x: Tensor4D, training: boolean): Tensor4D =>
     tidy(() => {
       if (training || !convolvesDirectly()) return norm(conv(x), training);
       // At inference a batch norm is a factor and a bias of the filters: it then needs no pass over the map.
-      return convolve(x, conv.kernel.read() as Tensor4D, { ...options, norm: norm.inference() });
+      return convolve(x, conv.kernel.read() as Tensor4D, { ...convOptions, norm: norm.inference(), activation });
     });
   return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }

@@ -1,5 +1,4 @@
-import { engine, fused, getBackend, mul, reshape, tidy, type Tensor4D } from '@tensorflow/tfjs-core';
-import { activated } from '../activations.js';
+import { tidy, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { WeightScope } from '../weights.js';
 import { batchNorm, type BatchNormOptions } from './batch-norm.js';
 import { depthwiseConv2d, type DepthwiseConv2DOptions } from './depthwise-conv2d.js';
@@ -18,14 +17,6 @@ export interface DepthwiseBatchNormOptions extends Omit<DepthwiseConv2DOptions, 
 export function depthwiseBatchNorm(weights: WeightScope, channels: number, options: DepthwiseBatchNormOptions): DepthwiseBatchNorm {
   const conv = depthwiseConv2d(weights.at('conv'), channels, { ...options, useBias: false });
   const norm = batchNorm(weights.at('norm'), channels, options);
-  const { kernelSize, stride = 1 } = options;
-  const apply = (x: Tensor4D, training: boolean): Tensor4D =>
-    tidy(() => {
-      // GPUs would rather pass over the map once more than compute a folded kernel in operations of its own.
-      if (training || engine().isTapeOn() || getBackend() !== 'wasm') return norm(conv(x), training);
-      const { factor, offset } = norm.folded();
-      const filter: Tensor4D = mul(conv.kernel.read(), reshape(factor, [1, 1, channels, 1]));
-      return activated(fused.depthwiseConv2d({ x, filter, strides: stride, pad: (kernelSize - 1) / 2, bias: offset }), norm.activation);
-    });
+  const apply = (x: Tensor4D, training: boolean): Tensor4D => tidy(() => norm(conv(x), training));
   return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
 }

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { channelsOf, sizeOf } from '../../shapes.js';
+import { sizeOf } from '../../shapes.js';
 import type { AffineAttrs } from '../affine.js';
 import type { Form } from '../kernel.js';
 import { areAlike, type LinearInputs, type SplitLinearAttrs, type SplitLinearInputs } from '../linear.js';
@@ -7,11 +7,10 @@ import { activateWgsl } from './activation.js';
 import { dispatch, type WebGPUBackend } from './backend.js';
 import { INVOCATIONS, lanesOf, sharesOf, sumWgsl, typeOf } from './contraction.js';
 
-// More rows and larger kernels than these are rather multiplied as matrices, with tiles of both in workgroup memory.
-const ROWS = 4096;
-const KERNEL_SIZE = 2 ** 18;
+// More multiply-adds than these are rather done as matrices are multiplied, with tiles of both in workgroup memory.
+const MACS = 2 ** 25;
 
-const fits = ({ x, kernel }: Pick<LinearInputs, 'x' | 'kernel'>) => x.size / channelsOf(x) <= ROWS && kernel.size <= KERNEL_SIZE;
+const fits = ({ x, kernel }: Pick<LinearInputs, 'x' | 'kernel'>) => x.size * kernel.shape[1] <= MACS;
 
 /** The linear map on WebGPU. */
 export const webgpuLinear: Form<WebGPUBackend, LinearInputs, AffineAttrs> = {

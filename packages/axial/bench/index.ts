@@ -3,7 +3,7 @@ import { plainBatchNorm } from '@saccade/bench/plain';
 import { axialAttention, axialBlock, positionSensitiveAxialAttention } from '@saccade/axial';
 import { add, concat, gather, matMul, mul, relu, reshape, softmax, tensor1d, transpose } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
-import { axialAttentionGraph } from './onnx.ts';
+import { axialAttentionGraph, axialBlockGraph, positionSensitiveGraph } from './onnx.ts';
 
 const GROUPS = 8;
 
@@ -93,6 +93,7 @@ const entries: BenchEntry[] = [
     block: 'PositionSensitiveAxialAttention',
     layer: () => positionSensitiveAxialAttention(),
     baseline: (weight) => onColumns(plainPositionSensitive(weight)),
+    onnx: (g) => positionSensitiveGraph(g, GROUPS, 'height'),
     slot: 'convolution',
   },
   {
@@ -105,6 +106,7 @@ const entries: BenchEntry[] = [
     },
     // The logits of its second attention reach hundreds.
     tolerance: 1e-3,
+    onnx: (g) => axialBlockGraph(g, GROUPS),
     slot: 'stage',
     hostLayer: () => axialBlock({ groups: 4 }),
   },

@@ -16,6 +16,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { selfAttention2DGraph } from './onnx.ts';
 
 /** The authors' `spectral_normed_weight`, one iteration. */
 function spectralNormed(w: Tensor2D, u: Tensor2D): Tensor2D {
@@ -53,6 +54,7 @@ const entries: BenchEntry[] = [
       [1, 14, 14, 1024],
     ],
     baselineBytes: ([batch, height, width]) => (2 * 4 * batch * (height * width) ** 2) / 4,
+    onnx: (g) => selfAttention2DGraph(g, spectralNormed),
     slot: 'stage',
     // The network's maps become odd.
     hostLayer: () => selfAttention2D({ form: 'pytorch' }),

@@ -99,9 +99,9 @@ export class GraphBuilder {
     return this.tensor(() => scalar(value));
   }
 
-  /** A tensor that is known beforehand. */
-  tensor(make: () => Tensor): Value {
-    return this.keep(tidy(make));
+  /** A tensor that is known beforehand, which may depend on weights. */
+  tensor(make: (read: WeightReader) => Tensor): Value {
+    return this.keep(tidy(() => make(this.read)));
   }
 
   /** A weight, of another shape if one is given. */

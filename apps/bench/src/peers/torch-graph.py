@@ -42,6 +42,7 @@ OPERATORS = {
     "LayerNormalization": lambda x, gamma, beta, axis, epsilon: F.layer_norm(x, x.shape[axis:], gamma, beta, epsilon),
     "LeakyRelu": lambda x, alpha: F.leaky_relu(x, alpha),
     "MatMul": torch.matmul,
+    "MaxPool": lambda x, kernel_shape, strides: F.max_pool2d(x, kernel_shape, strides),
     "Mul": torch.mul,
     "ReduceMax": lambda x, axes, keepdims: torch.amax(x, axes, bool(keepdims)),
     "ReduceMean": lambda x, axes, keepdims: torch.mean(x, axes, bool(keepdims)),

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { sizeOf } from '../../shapes.js';
+import { channelsOf, sizeOf } from '../../shapes.js';
 import type { AffineAttrs } from '../affine.js';
 import type { Form } from '../kernel.js';
 import { areAlike, type LinearInputs, type SplitLinearAttrs, type SplitLinearInputs } from '../linear.js';
@@ -10,7 +10,7 @@ import { INVOCATIONS, lanesOf, sharesOf, sumWgsl, typeOf } from './contraction.j
 // More multiply-adds than these are rather done as matrices are multiplied, with tiles of both in workgroup memory.
 const MACS = 2 ** 25;
 
-const fits = ({ x, kernel }: Pick<LinearInputs, 'x' | 'kernel'>) => x.size * kernel.shape[1] <= MACS;
+const fits = ({ x, kernel }: Pick<LinearInputs, 'x' | 'kernel'>) => x.size * channelsOf(kernel) <= MACS;
 
 /** The linear map on WebGPU. */
 export const webgpuLinear: Form<WebGPUBackend, LinearInputs, AffineAttrs> = {

@@ -59,19 +59,20 @@ export class EfficientChannelAttention extends Block<EfficientChannelAttentionOp
   }
 
   override forward(x: Tensor): Tensor {
-    return scale(x, this.excite(x)); // [N, H, W, C]
+    return scale(x, this.excite(x), { activation: this.options.gate }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): { channel: Tensor } {
-    return { channel: this.excite(x) };
+    return { channel: GATES[this.options.gate](this.excite(x)) };
   }
 
   override macs([images, , , channels]: readonly number[]): number {
     return images * this.conv.macs(channels);
   }
 
+  /** The gate's logits. */
   private excite(x: Tensor): Tensor {
-    return GATES[this.options.gate](this.conv(globalAvgPool(x))); // [N, C], equation 9
+    return this.conv(globalAvgPool(x)); // [N, C], equation 9
   }
 }
 

@@ -81,11 +81,11 @@ export class GatherExcite extends Block<GatherExciteOptions> {
   }
 
   override forward(x: Tensor, training: boolean): Tensor {
-    return scaleNearest(x as Tensor4D, this.excite(x as Tensor4D, training)); // [N, H, W, C]
+    return scaleNearest(x as Tensor4D, this.excite(x as Tensor4D, training), this.options.gate); // [N, H, W, C]
   }
 
   override maps(x: Tensor): Record<string, Tensor> {
-    const gate = this.excite(x as Tensor4D, false);
+    const gate = GATES[this.options.gate](this.excite(x as Tensor4D, false));
     return this.options.extent === 'global' ? { channel: reshape(gate, [x.shape[0], -1]) } : { gate };
   }
 
@@ -101,13 +101,13 @@ export class GatherExcite extends Block<GatherExciteOptions> {
     return variant !== 'thetaMinus' && extent === 'global' ? 'its kernel is as large as the map' : null;
   }
 
-  // Before it is resized the gate has e² times fewer values, and afterwards the same ones.
+  /** The gate's logits. */
   private excite(x: Tensor4D, training: boolean): Tensor4D {
-    const { extent, reluAfterGather, gate } = this.options;
+    const { extent, reluAfterGather } = this.options;
     const gathered = this.gather(x, training); // [N, h, w, C]
-    if (!this.excitation) return GATES[gate](gathered);
+    if (!this.excitation) return gathered;
     const context = (reluAfterGather ?? extent === 'global') ? relu(gathered) : gathered;
-    return GATES[gate](this.excitation(context)); // [N, h, w, C]
+    return this.excitation(context); // [N, h, w, C]
   }
 
   private bottleneck(weights: WeightScope, channels: number): parts.Bottleneck {

@@ -69,20 +69,21 @@ export class SqueezeExcite extends Block<SqueezeExciteOptions> {
   }
 
   override forward(x: Tensor): Tensor {
-    return scale(x, this.excite(x)); // [N, H, W, C]
+    return scale(x, this.excite(x), { activation: this.options.gate }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): { channel: Tensor } {
-    return { channel: this.excite(x) };
+    return { channel: GATES[this.options.gate](this.excite(x)) };
   }
 
   override macs([images]: readonly number[]): number {
     return this.excitation.macs(images);
   }
 
+  /** The gate's logits. */
   private excite(x: Tensor): Tensor {
     const s = globalAvgPool(x); // [N, C], equation 2
-    return GATES[this.options.gate](this.excitation(s)); // [N, C], equation 3
+    return this.excitation(s); // [N, C], equation 3
   }
 }
 

@@ -9,12 +9,12 @@
 import {
   Block,
   BlockError,
+  blend,
   channelsOf,
   convolvedSize,
   globalAvgPool,
   option,
   reducedChannels,
-  scale,
   show,
   transposeLast,
   type BlockArgs,
@@ -23,7 +23,7 @@ import {
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, relu, reshape, softmax, split, unstack, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, reshape, softmax, split, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface SelectiveKernelOptions {
@@ -71,8 +71,7 @@ export class SelectiveKernel extends Block<SelectiveKernelOptions> {
   };
 
   private branches!: parts.ConvBatchNorm[];
-  private reduce!: parts.Dense;
-  private norm!: parts.BatchNorm;
+  private reduce!: parts.DenseBatchNorm;
   private select!: parts.Dense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
@@ -83,24 +82,26 @@ export class SelectiveKernel extends Block<SelectiveKernelOptions> {
     this.checkDivisors(channels, inputs, filters);
     this.branches = branchGeometries(this.options).map((geometry, i) => {
       const kernelInitializer = parts.heNormal((geometry.kernelSize ** 2 * inputs) / groups);
-      return parts.convBatchNorm(weights.at(`branch${i}`), inputs, filters, { ...geometry, groups, kernelInitializer });
+      return parts.convBatchNorm(weights.at(`branch${i}`), inputs, filters, { ...geometry, groups, kernelInitializer, activation: 'relu' });
     });
     const width = this.options.width ?? reducedChannels(this.title, filters, this.options);
     // So small that all branches start with about the same weight.
     const dense = { useBias: false, kernelInitializer: initializers.randomNormal({ mean: 0, stddev: 0.01 }) };
-    this.reduce = parts.dense(weights.at('reduce'), filters, width, dense);
-    this.norm = parts.batchNorm(weights.at('norm'), width);
+    this.reduce = parts.denseBatchNorm(
+      parts.dense(weights.at('reduce'), filters, width, dense),
+      parts.batchNorm(weights.at('norm'), width, { activation: 'relu' }),
+    );
     this.select = parts.dense(weights.at('select'), width, kernelSizes.length * filters, dense);
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
     const features = this.transform(x, training);
-    const weights = unstack(this.attention(features, training), 2); // [N, filters] each
-    return features.map((feature, i) => scale(feature, weights[i])).reduce((a, b) => add(a, b)); // V, equation 6
+    return blend(features, this.attention(features, training), 'softmax'); // V, equations 5 and 6
   }
 
   override maps(x: Tensor4D): { channel: Tensor } {
-    return { channel: transposeLast(this.attention(this.transform(x, false), false)) };
+    const logits = this.attention(this.transform(x, false), false);
+    return { channel: transposeLast(softmax(transposeLast(logits))) };
   }
 
   override macs(inputShape: readonly number[]): number {
@@ -117,15 +118,14 @@ export class SelectiveKernel extends Block<SelectiveKernelOptions> {
   /** What each branch makes of the input: U, `[N, H', W', filters]` each. */
   private transform(x: Tensor4D, training: boolean): Tensor4D[] {
     const shares: Tensor4D[] = this.options.splitInput ? split(x, this.branches.length, 3) : this.branches.map(() => x);
-    return this.branches.map((branch, i) => relu(branch(shares[i], training)));
+    return this.branches.map((branch, i) => branch(shares[i], training));
   }
 
-  /** The weights of the branches in each channel, from the means of all branches' sum: `[N, filters, branches]`. */
-  private attention(features: Tensor4D[], training: boolean): Tensor {
+  /** The logits of the branches' weights in each channel, from the means of all branches' sum: `[N, branches, filters]`. */
+  private attention(features: Tensor4D[], training: boolean): Tensor3D {
     const s = features.map((feature) => globalAvgPool(feature)).reduce((a, b) => add(a, b)); // [N, filters], equations 1 and 2
-    const z = relu(this.norm(this.reduce(s), training)); // [N, width], equation 3
-    const logits = reshape(this.select(z), [s.shape[0], features.length, channelsOf(s)]);
-    return softmax(transposeLast(logits)); // equation 5
+    const z = this.reduce(s, training); // [N, width], equation 3
+    return reshape(this.select(z), [s.shape[0], features.length, channelsOf(s)]);
   }
 
   private checkDivisors(channels: number, inputs: number, filters: number): void {

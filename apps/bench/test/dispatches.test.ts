@@ -1,6 +1,6 @@
 import { useBackend } from '@saccade/backends';
-import { attend } from '@saccade/core';
-import { mean, ones, type Tensor3D } from '@tensorflow/tfjs-core';
+import { attend, crissCross } from '@saccade/core';
+import { mean, ones, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { inputOf } from '../src/engine/match.ts';
 import { workOf } from '../src/engine/profile.ts';
@@ -17,5 +17,10 @@ describe.skipIf(!inject('webgpu'))('on WebGPU', () => {
   it('attention takes at most 2 dispatches', async () => {
     const rows = inputOf([1, 64, 8]) as Tensor3D;
     expect((await workOf(() => attend(rows, rows, rows))).dispatches).toBeLessThanOrEqual(2);
+  });
+
+  it('a loop of criss-cross attention takes at most 2 dispatches', async () => {
+    const map = inputOf([1, 12, 12, 8]) as Tensor4D;
+    expect((await workOf(() => crissCross(map, map, map))).dispatches).toBeLessThanOrEqual(2);
   });
 });

@@ -34,7 +34,7 @@ export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[],
   // As an operation of its own, the gradient has its result. To compute it again would take longer than to read it.
   const isMap = all.length === 1 && all[0].size === x.size && getBackend() !== 'webgpu';
   if (isMap && activation) return tidy(() => scale(x, gateOf(all[0], activation), { residual }));
-  const rule: GateRule = { activation, mean: join === 'mean', residual };
+  const rule: GateRule = { activation, mean: join === 'mean' && all.length > 1, residual };
   return differentiable(
     [x, ...all],
     (x, ...gates) => scaled(x, gates, rule),

@@ -9,10 +9,9 @@ const VALUE: i32 = 0;
 const FIRST: i32 = 1;
 const PRODUCT_OF_ONE: i32 = 2;
 const PRODUCT_OF_TWO: i32 = 3;
-const SUM_OF_ONE: i32 = 4;
-const SUM_OF_TWO: i32 = 5;
+const SUM: i32 = 4;
 /** What it is added to. */
-const OFFSET: i32 = 6;
+const OFFSET: i32 = 5;
 
 // A function each: in one for all, V8 has too few registers for what each would keep in them, and takes twice as long.
 
@@ -44,18 +43,11 @@ export function scaleByProductOfTwo(
   scaleRows(PRODUCT_OF_TWO, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
-/** out = x·(first + values + base), or without values */
-export function scaleBySumOfOne(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
-): void {
-  scaleRows(SUM_OF_ONE, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
-}
-
 /** out = x·(first + second + values + base), or without values */
-export function scaleBySumOfTwo(
+export function scaleBySum(
   x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
-  scaleRows(SUM_OF_TWO, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
+  scaleRows(SUM, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
 /** out = x + offset, with the same vector at all positions. */
@@ -70,14 +62,13 @@ function scaleRows(
   kind: i32, x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   const bytes = channels << 2;
-  const isSum = kind == SUM_OF_ONE || kind == SUM_OF_TWO;
   let passedFirst: usize = 0, passedSecond: usize = 0;
   for (; positions > 0; positions--, x += bytes, out += bytes) {
-    const value: f32 = values ? load<f32>(values) : isSum ? 0 : 1;
-    if (isSum || kind == VALUE) scaleRow(kind, x, bytes, first, second, 0, value + base, out);
+    const value: f32 = values ? load<f32>(values) : kind == SUM ? 0 : 1;
+    if (kind == SUM || kind == VALUE) scaleRow(kind, x, bytes, first, second, 0, value + base, out);
     else scaleRow(kind, x, bytes, first, second, value, base, out);
     if (kind != VALUE) for (passedFirst += firstCount; passedFirst >= width; passedFirst -= width) first += bytes;
-    if (kind == PRODUCT_OF_TWO || kind == SUM_OF_TWO) for (passedSecond += secondCount; passedSecond >= width; passedSecond -= width) second += bytes;
+    if (kind == PRODUCT_OF_TWO || kind == SUM) for (passedSecond += secondCount; passedSecond >= width; passedSecond -= width) second += bytes;
     if (kind != FIRST && values) values += 4;
   }
 }
@@ -151,7 +142,7 @@ export function sumChannels(
 @inline
 function scaleRow(kind: i32, x: usize, bytes: usize, first: usize, second: usize, value: f32, base: f32, out: usize): void {
   const hasFirst = kind != VALUE;
-  const hasSecond = kind == PRODUCT_OF_TWO || kind == SUM_OF_TWO;
+  const hasSecond = kind == PRODUCT_OF_TWO || kind == SUM;
   const values = f32x4.splat(value), bases = f32x4.splat(base);
   const end = x + bytes;
   // Four at a time: the rest of the loop takes as long as one of them.
@@ -177,8 +168,7 @@ function scaled(kind: i32, x: v128, first: v128, second: v128, value: v128, base
   if (kind == VALUE) return f32x4.mul(x, base);
   if (kind == FIRST) return f32x4.mul(x, first);
   if (kind == OFFSET) return f32x4.add(x, first);
-  if (kind == SUM_OF_ONE) return f32x4.mul(x, f32x4.add(first, base));
-  if (kind == SUM_OF_TWO) return f32x4.mul(x, f32x4.add(f32x4.add(first, second), base));
+  if (kind == SUM) return f32x4.mul(x, f32x4.add(f32x4.add(first, second), base));
   const product = kind == PRODUCT_OF_TWO ? f32x4.mul(first, second) : first;
   return f32x4.mul(x, f32x4.add(f32x4.mul(product, value), base));
 }

@@ -29,8 +29,7 @@ interface Scale {
   readonly scaleByFirst: ScaleRows;
   readonly scaleByProductOfOne: ScaleRows;
   readonly scaleByProductOfTwo: ScaleRows;
-  readonly scaleBySumOfOne: ScaleRows;
-  readonly scaleBySumOfTwo: ScaleRows;
+  readonly scaleBySum: ScaleRows;
   readonly shift: (x: number, positions: number, channels: number, offset: number, out: number) => void;
   readonly scalePair: (x: number, y: number, positions: number, channels: number, first: number, second: number, out: number) => void;
   readonly addScaled: (x: number, positions: number, channels: number, first: number, out: number) => void;
@@ -76,9 +75,10 @@ function fits({ x, ...gates }: ScaleInputs, { activation, mean }: GateRule): boo
   const list = gatesOf(gates);
   const layouts = list.map((gate) => layoutOf(x.shape, gate.shape));
   const scalars = layouts.filter((layout) => layout?.scalar).length;
+  const vectors = layouts.length - scalars;
   // Values of a gate as large as the map would take as much memory again.
   const isSmall = (!activation && !mean) || list.every((gate) => gate.size < x.size);
-  return x.size > 0 && isSmall && layouts.every((layout) => layout !== undefined) && scalars <= 1 && layouts.length - scalars <= 2;
+  return x.size > 0 && isSmall && layouts.every((layout) => layout !== undefined) && scalars <= 1 && (mean ? vectors === 2 : vectors <= 2);
 }
 
 function scaleByGates(backend: WasmBackend, { x, ...inputs }: Inputs<ScaleInputs>, rule: GateRule): TensorInfo {
@@ -103,9 +103,8 @@ function scaleByGates(backend: WasmBackend, { x, ...inputs }: Inputs<ScaleInputs
 /** What there are of gates, a product or a mean, has a function of its own. */
 function rowsBy(program: Scale, { first, second, values }: Slots, { mean, residual }: GateRule): ScaleRows {
   if (first === NOWHERE) return program.scaleByValue;
-  if (second !== NOWHERE) return mean ? program.scaleBySumOfTwo : program.scaleByProductOfTwo;
-  if (values === NOWHERE && !residual) return program.scaleByFirst;
-  return mean ? program.scaleBySumOfOne : program.scaleByProductOfOne;
+  if (second !== NOWHERE) return mean ? program.scaleBySum : program.scaleByProductOfTwo;
+  return values === NOWHERE && !residual ? program.scaleByFirst : program.scaleByProductOfOne;
 }
 
 function sumForGate(backend: WasmBackend, { dy, x, ...inputs }: Inputs<GateGradientInputs>, rule: GateGradientRule): TensorInfo {

@@ -1,6 +1,7 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
 import type { PoolKind } from './pool.js';
+import { webgpuChannelPools } from './webgpu/channel-pools.js';
 import { wasmChannelPools } from './wasm/channel-pools.js';
 
 /** The tensors of a pooling of channels. */
@@ -18,4 +19,7 @@ export interface ChannelPoolsAttributes {
 }
 
 /** Poolings of the channels at each position, any together, in one pass. */
-export const fusedChannelPools = ownKernel<ChannelPoolsInputs, ChannelPoolsAttributes>('SaccadeChannelPools', { wasm: wasmChannelPools });
+export const fusedChannelPools = ownKernel<ChannelPoolsInputs, ChannelPoolsAttributes>('SaccadeChannelPools', {
+  wasm: wasmChannelPools,
+  webgpu: webgpuChannelPools,
+});

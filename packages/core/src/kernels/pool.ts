@@ -1,5 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
+import { webgpuMoments } from './webgpu/pool-moments.js';
+import { webgpuPool, webgpuProductPool, webgpuStripPools, webgpuWeightedPool } from './webgpu/pool.js';
 import { wasmMoments, wasmPool, wasmProductPool, wasmStripPools, wasmWeightedPool } from './wasm/pool.js';
 
 /** What a pooling makes of many values: their mean, or the largest of them. */
@@ -41,16 +43,19 @@ export interface ProductPoolInputs extends PoolInputs {
 }
 
 /** Poolings of rows, any together, in one pass. */
-export const fusedPool = ownKernel<PoolInputs, PoolAttributes>('SaccadePool', { wasm: wasmPool });
+export const fusedPool = ownKernel<PoolInputs, PoolAttributes>('SaccadePool', { wasm: wasmPool, webgpu: webgpuPool });
 
 /** The mean and the biased variance of each column, one after the other, in one pass. */
-export const fusedMoments = ownKernel<PoolInputs, PoolView>('SaccadeMoments', { wasm: wasmMoments });
+export const fusedMoments = ownKernel<PoolInputs, PoolView>('SaccadeMoments', { wasm: wasmMoments, webgpu: webgpuMoments });
 
 /** Poolings of a map `[N, H, W, C]` over the width and over the height, any together, in one pass: `[kinds, N, H + W, C]`. */
-export const fusedStripPools = ownKernel<PoolInputs, StripPoolAttributes>('SaccadeStripPools', { wasm: wasmStripPools });
+export const fusedStripPools = ownKernel<PoolInputs, StripPoolAttributes>('SaccadeStripPools', { wasm: wasmStripPools, webgpu: webgpuStripPools });
 
 /** The sum of rows with a weight each. */
-export const fusedWeightedPool = ownKernel<WeightedPoolInputs, PoolView>('SaccadeWeightedPool', { wasm: wasmWeightedPool });
+export const fusedWeightedPool = ownKernel<WeightedPoolInputs, PoolView>('SaccadeWeightedPool', {
+  wasm: wasmWeightedPool,
+  webgpu: webgpuWeightedPool,
+});
 
 /** The sums of the columns of a product that is never written. */
-export const fusedProductPool = ownKernel<ProductPoolInputs, PoolView>('SaccadeProductPool', { wasm: wasmProductPool });
+export const fusedProductPool = ownKernel<ProductPoolInputs, PoolView>('SaccadeProductPool', { wasm: wasmProductPool, webgpu: webgpuProductPool });

@@ -1,5 +1,6 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
+import { webgpuSoftmaxPool } from './webgpu/softmax-pool.js';
 import { wasmSoftmaxPool } from './wasm/softmax-pool.js';
 
 /** The tensors of a mean with weights made of what it is of. */
@@ -11,4 +12,4 @@ export interface SoftmaxPoolInputs {
 }
 
 /** Σ softmax(x·kernel)·x over the positions, `[N, C]`, in one pass. */
-export const fusedSoftmaxPool = ownKernel<SoftmaxPoolInputs>('SaccadeSoftmaxPool', { wasm: wasmSoftmaxPool });
+export const fusedSoftmaxPool = ownKernel<SoftmaxPoolInputs>('SaccadeSoftmaxPool', { wasm: wasmSoftmaxPool, webgpu: webgpuSoftmaxPool });

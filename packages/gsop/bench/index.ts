@@ -21,6 +21,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { globalSecondOrderBottleneckGraph, globalSecondOrderPoolingGraph } from './onnx.ts';
 
 /** From a covariance matrix: its batch norm and the row-wise convolution, whose channels are the rows. */
 function plainRows(weight: WeightReader, prefix: string): (covariance: Tensor3D) => Tensor2D {
@@ -100,6 +101,7 @@ const entries: BenchEntry[] = [
     block: 'GlobalSecondOrderPooling',
     layer: () => globalSecondOrderPooling(),
     baseline: (weight) => plainChannelPooling(weight),
+    onnx: (g) => globalSecondOrderPoolingGraph(g),
     slot: 'branch',
     hostLayer: () => globalSecondOrderPooling({ width: 16, reductionStride: 1 }),
   },
@@ -118,6 +120,7 @@ const entries: BenchEntry[] = [
       const pooled = plainChannelPooling(weight, 'channel/');
       return (x) => relu(add(pooled(expand(relu(conv(relu(reduce(x)))))), x));
     },
+    onnx: globalSecondOrderBottleneckGraph,
     slot: 'stage',
     hostLayer: () => globalSecondOrderBottleneck({ width: 16, reductionStride: 1 }),
   },

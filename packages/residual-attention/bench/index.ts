@@ -2,6 +2,7 @@ import type { BenchEntry } from '@saccade/bench/entry';
 import { plainBatchNorm, plainConv } from '@saccade/bench/plain';
 import { residualAttentionModule } from '@saccade/residual-attention';
 import { add, image, maxPool, mul, relu, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
+import { residualAttentionModuleGraph } from './onnx.ts';
 
 // The paper's stages: 56×56 maps of 256 channels, 28×28 of 512, 14×14 of 1024.
 const depthFor = (channels: number) => (channels <= 256 ? 3 : channels <= 512 ? 2 : 1);
@@ -46,6 +47,7 @@ const entries: BenchEntry[] = [
         return last(mul(add(mask, 1), trunk));
       };
     },
+    onnx: (g) => residualAttentionModuleGraph(g, depthFor(g.channels)),
     slot: 'stage',
     hostLayer: () => residualAttentionModule({ depth: 1 }),
   },

@@ -117,7 +117,9 @@ export class GraphBuilder {
   /** A convolution by `path/kernel`, `[kH, kW, C / groups, D]` or for a 1×1 convolution `[C, D]`, and `path/bias`. */
   conv(x: Value, path: string, { bias = true, stride = 1, dilation = 1, groups = 1, padding }: ConvOptions = {}): Value {
     const [rows, columns] = [1, 1, ...this.shapeOf(`${path}/kernel`)].slice(-4);
-    const kernel = this.filter(`${path}/kernel`, [3, 2, 0, 1]);
+    const kernel = this.tensor((read) =>
+      transpose(reshape(read(`${path}/kernel`), [1, 1, ...this.shapeOf(`${path}/kernel`)].slice(-4)), [3, 2, 0, 1]),
+    );
     const [top, left] = [rows, columns].map((size) => padding ?? (dilation * (size - 1)) / 2);
     return this.op('Conv', [x, kernel, ...(bias ? [this.weight(`${path}/bias`)] : [])], {
       kernel_shape: [rows, columns],
@@ -128,12 +130,12 @@ export class GraphBuilder {
     });
   }
 
-  /** A depthwise convolution of one filter a channel, without a bias, by `path/kernel`, `[kH, kW, C, 1]`. */
-  depthwise(x: Value, path: string, { stride = 1, padding }: Pick<ConvOptions, 'stride' | 'padding'> = {}): Value {
+  /** A depthwise convolution of M filters a channel, without a bias unless asked for, by `path/kernel`, `[kH, kW, C, M]`, and `path/bias`. */
+  depthwise(x: Value, path: string, { bias = false, stride = 1, padding }: Omit<ConvOptions, 'dilation' | 'groups'> = {}): Value {
     const [rows, columns, channels] = this.shapeOf(`${path}/kernel`);
-    const kernel = this.filter(`${path}/kernel`, [2, 3, 0, 1]);
+    const kernel = this.tensor((read) => reshape(transpose(read(`${path}/kernel`), [2, 3, 0, 1]), [-1, 1, rows, columns]));
     const [top, left] = [rows, columns].map((size) => padding ?? (size - 1) / 2);
-    return this.op('Conv', [x, kernel], {
+    return this.op('Conv', [x, kernel, ...(bias ? [this.weight(`${path}/bias`)] : [])], {
       kernel_shape: [rows, columns],
       pads: [top, left, top, left],
       strides: [stride, stride],
@@ -233,6 +235,12 @@ export class GraphBuilder {
     return this.op('Resize', [x, '', '', sizes], { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' });
   }
 
+  /** A map of so many channels resized, corners onto corners: PyTorch's `bilinear` with `align_corners`. */
+  resizeBilinear(x: Value, channels: number, [height, width]: readonly number[]): Value {
+    const sizes = this.whole([this.batch, channels, height, width]);
+    return this.op('Resize', [x, '', '', sizes], { mode: 'linear', coordinate_transformation_mode: 'align_corners' });
+  }
+
   /** One size may be -1: what is left. */
   reshape(x: Value, sizes: readonly number[]): Value {
     return this.op('Reshape', [x, this.whole(sizes)]);
@@ -256,11 +264,6 @@ export class GraphBuilder {
     const outputs = Array.from({ length: count }, (_, i) => `${op}${this.steps.length}_${i}`);
     this.steps.push({ op, inputs, outputs, attributes });
     return outputs;
-  }
-
-  /** A kernel of a convolution with its axes in another order. */
-  private filter(path: string, perm: number[]): Value {
-    return this.tensor(() => transpose(reshape(this.read(path), [1, 1, ...this.shapeOf(path)].slice(-4)), perm));
   }
 
   private whole(values: readonly number[]): Value {

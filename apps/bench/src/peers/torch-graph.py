@@ -20,13 +20,20 @@ def convolve(x, w, b=None, *, kernel_shape, pads, strides=(1, 1), dilations=(1, 
     return conv(x, w, b, stride=strides[:rank], padding=pads[:rank], dilation=dilations[:rank], groups=group)
 
 
+def max_pool(x, *, kernel_shape, strides, pads=(0, 0, 0, 0)):
+    top, left, bottom, right = pads
+    return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=float("-inf")) if any(pads) else x, kernel_shape, strides)
+
+
 def gemm(x, w, b=None):
     return torch.matmul(x, w) if b is None else torch.addmm(b, x, w)
 
 
-def resize(x, sizes, *, mode, coordinate_transformation_mode, nearest_mode):
-    assert (mode, coordinate_transformation_mode, nearest_mode) == ("nearest", "asymmetric", "floor")
-    return F.interpolate(x, sizes[2:], mode="nearest")
+def resize(x, sizes, *, mode, coordinate_transformation_mode, nearest_mode=None):
+    if mode == "nearest":
+        assert (coordinate_transformation_mode, nearest_mode) == ("asymmetric", "floor")
+        return F.interpolate(x, sizes[2:], mode="nearest")
+    return F.interpolate(x, sizes[2:], mode="bilinear", align_corners=coordinate_transformation_mode == "align_corners")
 
 
 OPERATORS = {
@@ -42,7 +49,7 @@ OPERATORS = {
     "LayerNormalization": lambda x, gamma, beta, axis, epsilon: F.layer_norm(x, x.shape[axis:], gamma, beta, epsilon),
     "LeakyRelu": lambda x, alpha: F.leaky_relu(x, alpha),
     "MatMul": torch.matmul,
-    "MaxPool": lambda x, kernel_shape, strides: F.max_pool2d(x, kernel_shape, strides),
+    "MaxPool": max_pool,
     "Mul": torch.mul,
     "ReduceMax": lambda x, axes, keepdims: torch.amax(x, axes, bool(keepdims)),
     "ReduceMean": lambda x, axes, keepdims: torch.mean(x, axes, bool(keepdims)),

@@ -1,6 +1,7 @@
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { ownKernel } from './kernel.js';
 import { wasmCrissCross, wasmCrissCrossGradients } from './wasm/criss-cross.js';
+import { webgpuCrissCrossGradients } from './webgpu/criss-cross-gradients.js';
 import { webgpuCrissCross } from './webgpu/criss-cross.js';
 
 /** The tensors of criss-cross attention. */
@@ -24,5 +25,8 @@ export interface CrissCrossGradientInputs extends CrissCrossInputs {
 /** The attention of each position to its column and its row, `[B, H, W, E]`. */
 export const fusedCrissCross = ownKernel<CrissCrossInputs>('SaccadeCrissCross', { wasm: wasmCrissCross, webgpu: webgpuCrissCross });
 
-/** The gradients of queries, keys and values, flat, one after the other. */
-export const fusedCrissCrossGradients = ownKernel<CrissCrossGradientInputs>('SaccadeCrissCrossGradients', { wasm: wasmCrissCrossGradients });
+/** The gradients of queries, keys and values, flat, one after the other, and perhaps more behind them. */
+export const fusedCrissCrossGradients = ownKernel<CrissCrossGradientInputs>('SaccadeCrissCrossGradients', {
+  wasm: wasmCrissCrossGradients,
+  webgpu: webgpuCrissCrossGradients,
+});

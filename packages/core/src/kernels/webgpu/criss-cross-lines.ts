@@ -1,13 +1,14 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { CrissCrossInputs } from '../criss-cross.js';
 import { reader, tileOf, type Layout, type Rows } from './attend-tiles.js';
 
-/** Which lines of a map: each is an attention of its positions among themselves. */
+/** Which lines of a map: each is an attention of its positions among themselves. Columns come first, rows last. */
 export type Direction = 'columns' | 'rows';
 
 /** The lines of maps, as a shader sees them. */
 export interface Lines {
   readonly workgroups: number;
-  /** Those that {@link LINES} reads, and that of `positionOf`. */
+  /** What the code below reads, and that of attend-tiles.ts. */
   readonly integers: Readonly<Record<string, number>>;
 }
 
@@ -27,6 +28,7 @@ export function linesOf({ shape: [images, height, width] }: TensorInfo, directio
       blocks,
       parts: layout.parts,
       tiles: Math.ceil(n / columns),
+      isLast: Number(direction === 'rows'),
     },
   };
 }
@@ -49,13 +51,24 @@ export const BLOCK = `
 
 /** Added to the score of a position with itself in its column, so that it counts once, in its row. */
 export function notItself(row: string, column: string): string {
-  return `select(0.0, -1e30, ${row} == ${column})`;
+  return `select(0.0, -1e30, uniforms.isLast == 0 && ${row} == ${column})`;
 }
 
-/** The channels of all positions in a storage buffer, whose size is a uniform. */
-export function positionsIn(name: string, size: string, { shape }: TensorInfo): Rows {
-  return { name, count: 'positions', size, vectors: shape[shape.length - 1] % 4 === 0 };
+/** Whether all channels are vec4s, as our shaders have them. */
+export function inVectors({ q, v }: CrissCrossInputs): boolean {
+  return q.shape[3] % 4 === 0 && v.shape[3] % 4 === 0;
 }
+
+const channelsOf = (name: string, size: string): Rows => ({ name, count: 'positions', size, vectors: true });
+
+/** The channels of all positions, in storage buffers. */
+export const OPERANDS = {
+  q: channelsOf('q', 'd'),
+  k: channelsOf('k', 'd'),
+  v: channelsOf('v', 'e'),
+  y: channelsOf('y', 'e'),
+  dy: channelsOf('dy', 'e'),
+};
 
 /** The same, line by line. */
 export function inLines(all: Rows): Rows {

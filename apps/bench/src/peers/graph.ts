@@ -115,32 +115,19 @@ export class GraphBuilder {
   }
 
   /** A convolution by `path/kernel`, `[kH, kW, C / groups, D]` or for a 1×1 convolution `[C, D]`, and `path/bias`. */
-  conv(x: Value, path: string, { bias = true, stride = 1, dilation = 1, groups = 1, padding }: ConvOptions = {}): Value {
-    const [rows, columns] = [1, 1, ...this.shapeOf(`${path}/kernel`)].slice(-4);
-    const kernel = this.tensor((read) =>
-      transpose(reshape(read(`${path}/kernel`), [1, 1, ...this.shapeOf(`${path}/kernel`)].slice(-4)), [3, 2, 0, 1]),
-    );
-    const [top, left] = [rows, columns].map((size) => padding ?? (dilation * (size - 1)) / 2);
-    return this.op('Conv', [x, kernel, ...(bias ? [this.weight(`${path}/bias`)] : [])], {
-      kernel_shape: [rows, columns],
-      pads: [top, left, top, left],
-      strides: [stride, stride],
-      dilations: [dilation, dilation],
-      group: groups,
+  conv(x: Value, path: string, options: ConvOptions = {}): Value {
+    const kernel = this.tensor((read) => {
+      const weight = read(`${path}/kernel`);
+      return transpose(reshape(weight, [1, 1, ...weight.shape].slice(-4)), [3, 2, 0, 1]);
     });
+    return this.convolution(x, path, kernel, options);
   }
 
   /** A depthwise convolution of M filters a channel, without a bias unless asked for, by `path/kernel`, `[kH, kW, C, M]`, and `path/bias`. */
-  depthwise(x: Value, path: string, { bias = false, stride = 1, padding }: Omit<ConvOptions, 'dilation' | 'groups'> = {}): Value {
+  depthwise(x: Value, path: string, options: Omit<ConvOptions, 'groups'> = {}): Value {
     const [rows, columns, channels] = this.shapeOf(`${path}/kernel`);
     const kernel = this.tensor((read) => reshape(transpose(read(`${path}/kernel`), [2, 3, 0, 1]), [-1, 1, rows, columns]));
-    const [top, left] = [rows, columns].map((size) => padding ?? (size - 1) / 2);
-    return this.op('Conv', [x, kernel, ...(bias ? [this.weight(`${path}/bias`)] : [])], {
-      kernel_shape: [rows, columns],
-      pads: [top, left, top, left],
-      strides: [stride, stride],
-      group: channels,
-    });
+    return this.convolution(x, path, kernel, { bias: false, ...options, groups: channels });
   }
 
   /** A convolution of one filter along the last axis of `[N, 1, L]`, without a bias, by `path/kernel`, `[k, 1, 1]`. */
@@ -258,6 +245,20 @@ export class GraphBuilder {
 
   split(x: Value, sizes: readonly number[], axis: number): Value[] {
     return this.step('Split', [x, this.whole(sizes)], { axis }, sizes.length);
+  }
+
+  /** @param kernel `[D, C / groups, kH, kW]`, the weight of the path */
+  private convolution(x: Value, path: string, kernel: Value, options: ConvOptions): Value {
+    const { bias = true, stride = 1, dilation = 1, groups = 1, padding } = options;
+    const size = [1, 1, ...this.shapeOf(`${path}/kernel`)].slice(-4, -2);
+    const [top, left] = size.map((length) => padding ?? (dilation * (length - 1)) / 2);
+    return this.op('Conv', [x, kernel, ...(bias ? [this.weight(`${path}/bias`)] : [])], {
+      kernel_shape: size,
+      pads: [top, left, top, left],
+      strides: [stride, stride],
+      dilations: [dilation, dilation],
+      group: groups,
+    });
   }
 
   private step(op: string, inputs: readonly Value[], attributes: Attributes, count: number): Value[] {

@@ -33,6 +33,7 @@ export { stripAvgPool, stripMaxPool, stripPools, type StripAxis } from './poolin
 export { addPositions, sinCosPositions, sinePositions, type Positions, type SineOptions } from './positions.js';
 export { reducedChannels, type Reduction } from './reduction.js';
 export { resizeBilinear, resizeNearest } from './resize.js';
+export { scaleJointly, type JointOptions } from './scale-jointly.js';
 export { scaleNearest } from './scale-nearest.js';
 export { channelsOf, channelwise, positionsOf, rowsOf, sizeOf, type Shape } from './shapes.js';
 export { shift } from './shift.js';

@@ -17,22 +17,41 @@ export type ChannelTerms =
  * @returns `[N, …positions, C]`
  */
 export function jointLogits(spatial: Tensor, { factor, offset }: ChannelTerms): Tensor {
-  const [scaled, shifted] = [factor !== undefined, offset !== undefined];
-  const forward = (spatial: Tensor, ...terms: Tensor[]): Tensor => {
-    const [first, second] = terms.map((term) => expandDims(term, 1)); // [N, 1, C]
-    const shared = expandDims(spatial, 2); // [N, P, 1]
-    if (!scaled) return add(shared, first);
-    return shifted ? add(mul(shared, first), second) : mul(shared, first);
-  };
-  const gradient = (dy: Tensor, [spatial, first]: Tensor[]): Tensor[] => {
-    const dSpatial = mul(channelAvgPool(scaled ? mul(dy, expandDims(first, 1)) : dy), channelsOf(dy));
-    const dFactor = scaled ? [attentionPool(dy, spatial as Tensor2D)] : [];
-    const dOffset = shifted ? [mul(globalAvgPool(dy), dy.shape[1]!)] : [];
-    return [dSpatial, ...dFactor, ...dOffset];
-  };
   return tidy(() => {
     const rows = reshape(spatial, [spatial.shape[0], sizeOf(spatial.shape.slice(1))]);
     const terms = [factor, offset].filter((term) => term !== undefined);
-    return reshape(differentiable([rows, ...terms], forward, gradient), [...spatial.shape, channelsOf(terms[0])]);
+    const named = (terms: Tensor[]) => namedTerms(terms, factor !== undefined);
+    const logits = differentiable(
+      [rows, ...terms],
+      (spatial, ...terms) => join(spatial, named(terms)),
+      (dy, [spatial, ...terms]) => jointGradients(dy, spatial, named(terms)),
+    );
+    return reshape(logits, [...spatial.shape, channelsOf(terms[0])]);
   });
+}
+
+/** Of both terms, those that there are. */
+export interface Terms {
+  readonly factor?: Tensor | undefined;
+  readonly offset?: Tensor | undefined;
+}
+
+/** The terms by name, from those that there are in a row. */
+export function namedTerms([first, second]: Tensor[], hasFactor: boolean): Record<'factor' | 'offset', Tensor | undefined> {
+  return hasFactor ? { factor: first, offset: second } : { factor: undefined, offset: first };
+}
+
+/** The logits `[N, P, C]` of values `[N, P]`. */
+function join(spatial: Tensor, { factor, offset }: Terms): Tensor {
+  const shared = expandDims(spatial, 2); // [N, P, 1]
+  const scaled = factor ? mul(shared, expandDims(factor, 1)) : shared;
+  return offset ? add(scaled, expandDims(offset, 1)) : scaled;
+}
+
+/** The gradients of the values and of the terms that there are, from that of the logits. */
+export function jointGradients(dy: Tensor, spatial: Tensor, { factor, offset }: Terms): Tensor[] {
+  const dSpatial = mul(channelAvgPool(factor ? mul(dy, expandDims(factor, 1)) : dy), channelsOf(dy));
+  const dFactor = factor ? [attentionPool(dy, spatial as Tensor2D)] : [];
+  const dOffset = offset ? [mul(globalAvgPool(dy), dy.shape[1]!)] : [];
+  return [dSpatial, ...dFactor, ...dOffset];
 }

@@ -38,6 +38,17 @@ export function activate(logits: usize, count: usize, activation: i32, factor: f
   }
 }
 
+/** to `[count]` = factor·σ′, of what σ gave. */
+export function slopesOfSigmoid(gates: usize, count: usize, factor: f32, to: usize, constants: usize): void {
+  const end = gates + (count << 2);
+  const one = v128.load(constants, ONE), factors = f32x4.splat(factor);
+  for (; gates + 16 <= end; gates += 16, to += 16) {
+    const gate = v128.load(gates);
+    v128.store(to, f32x4.mul(f32x4.mul(gate, f32x4.sub(one, gate)), factors));
+  }
+  for (; gates < end; gates += 4, to += 4) store<f32>(to, load<f32>(gates) * (1 - load<f32>(gates)) * factor);
+}
+
 /** sums `[count]` ·= factor·activation′(logits) */
 export function multiplySlopes(sums: usize, logits: usize, count: usize, activation: i32, factor: f32, constants: usize): void {
   const end = sums + (count << 2);

@@ -7,6 +7,7 @@ interface GateProgram {
   readonly constantBytes: () => number;
   readonly storeConstants: (to: number) => void;
   readonly activate: (logits: number, count: number, activation: number, factor: number, to: number, constants: number) => void;
+  readonly slopesOfSigmoid: (gates: number, count: number, factor: number, to: number, constants: number) => void;
   readonly multiplySlopes: (sums: number, logits: number, count: number, activation: number, factor: number, constants: number) => void;
   readonly softmaxOfRows: (logits: number, branches: number, channels: number, to: number, constants: number) => void;
 }

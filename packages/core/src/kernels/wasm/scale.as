@@ -95,6 +95,18 @@ export function addScaled(x: usize, positions: usize, channels: usize, first: us
   }
 }
 
+/** The logits `[positions, channels]` = factors·values + offsets. */
+export function joinLogits(values: usize, positions: usize, channels: usize, factors: usize, offsets: usize, logits: usize): void {
+  const bytes = channels << 2;
+  for (; positions > 0; positions--, logits += bytes, values += 4) {
+    let c: usize = 0;
+    for (; c + 16 <= bytes; c += 16) {
+      v128.store(logits + c, f32x4.add(f32x4.mul(v128.load(factors + c), f32x4.splat(load<f32>(values))), v128.load(offsets + c)));
+    }
+    for (; c < bytes; c += 4) store<f32>(logits + c, load<f32>(factors + c) * load<f32>(values) + load<f32>(offsets + c));
+  }
+}
+
 /** sums, a vector for each or some positions, += dy·x·other·values. There may be no other gate, and no values. */
 export function sumVectors(
   dy: usize, x: usize, positions: usize, channels: usize, sums: usize, count: usize, other: usize, otherCount: usize, width: usize, values: usize,

@@ -1,6 +1,7 @@
 import {
   add,
   depthwiseConv2d,
+  engine,
   fused,
   getBackend,
   matMul as nativeMatMul,
@@ -14,8 +15,8 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
-import { convolve, convolvesDirectly } from './convolution.js';
 import { differentiable } from './gradient.js';
+import { fusedLinear } from './kernels/linear.js';
 import { pairProducts } from './kernels/wasm/pair-products.js';
 import { sumOverPositions } from './pooling/global.js';
 import { channelsOf, sizeOf } from './shapes.js';
@@ -26,8 +27,6 @@ const LOOP_MACS = 2048;
 // XNNPACK has depthwise kernels for 4 taps, among others. For fewer values than this they are not worth a call.
 const DOT_TAPS = 4;
 const DOT_VALUES = 2 ** 15;
-// For fewer rows it does not pay to pack a kernel anew each time, which XNNPACK keeps.
-const DIRECT_ROWS = 32;
 
 /**
  * Batched matrix product. On wasm, transposes are made explicit and pairs are multiplied one by one, so that XNNPACK does all the
@@ -52,11 +51,14 @@ export function matMul<T extends Tensor>(a: T, b: T): T {
  */
 export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D): T {
   const [inputs, units] = kernel.shape;
-  const dots = units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES && getBackend() === 'wasm';
+  const onWasm = getBackend() === 'wasm';
+  const dots = onWasm && units === 1 && inputs % DOT_TAPS === 0 && x.size >= DOT_VALUES;
+  // Our own product takes about two thirds of the time of XNNPACK's, and less of a few rows.
+  const direct = onWasm && !dots && !engine().isTapeOn() ? fusedLinear({ x, kernel, bias }, { epsilon: 0, activation: undefined }) : undefined;
+  if (direct) return direct as T;
   return tidy(() => {
     const rows: Tensor2D = reshape(x, [sizeOf(x.shape) / inputs, channelsOf(x)]);
-    const direct = rows.shape[0] >= DIRECT_ROWS && convolvesDirectly();
-    const y = dots ? dotProducts(rows, kernel, bias) : direct ? pixelwise(rows, kernel, bias) : product(rows, kernel, bias);
+    const y = dots ? dotProducts(rows, kernel, bias) : product(rows, kernel, bias);
     return reshape(y, [...x.shape.slice(0, -1), units]) as T;
   });
 }
@@ -64,11 +66,6 @@ export function linear<T extends Tensor>(x: T, kernel: Tensor2D, bias?: Tensor1D
 /** Swaps the last two axes. */
 export function transposeLast<T extends Tensor>(x: T): T {
   return transpose(x, x.rank === 2 ? [1, 0] : [0, 2, 1]);
-}
-
-// Our own convolution takes about two thirds of the time of XNNPACK's product.
-function pixelwise(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor4D {
-  return convolve(reshape(x, [1, 1, ...x.shape]), reshape(kernel, [1, 1, ...kernel.shape]), { bias });
 }
 
 function product(x: Tensor2D, kernel: Tensor2D, bias: Tensor1D | undefined): Tensor2D {

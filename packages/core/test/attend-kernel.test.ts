@@ -1,6 +1,6 @@
 import { useBackend } from '@saccade/backends';
 import { attend, linear, type AttendOptions } from '@saccade/core';
-import { closeTo, withGuards } from '@saccade/testkit';
+import { withGuards } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { evaluate, expectSame, normal, toTensor, type Operation } from './plain.ts';
@@ -85,7 +85,7 @@ async function errorOfExponential(): Promise<number> {
     Float32Array.from({ length: 2 * xs.length }, (_, i) => (i % 2 ? xs[(i - 1) / 2] : 0)),
     [xs.length, 2, 1],
   );
-  const v = tf.tile(tf.tensor3d([0, 1], [1, 2, 1]), [xs.length, 1, 1]) as tf.Tensor3D;
+  const v = tf.tile(tf.tensor3d([0, 1], [1, 2, 1]), [xs.length, 1, 1]);
   const y = await attend(q, k, v).data();
   return Math.max(...xs.map((x, i) => Math.abs(y[i] / (Math.exp(x) / (1 + Math.exp(x))) - 1)));
 }

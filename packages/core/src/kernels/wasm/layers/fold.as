@@ -31,8 +31,8 @@ export function prepare(gamma: usize, beta: usize, mean: usize, variance: usize,
   const factors = factorsIn(scratch);
   const bytes = channels << 2;
   const all = period(channels) << 2;
-  for (let at: usize = 0; at < all; at += 4) {
-    const channel = at % bytes;
+  for (let at: usize = 0, channel: usize = 0; at < all; at += 4, channel += 4) {
+    if (channel == bytes) channel = 0;
     let factor: f32 = gamma ? load<f32>(gamma + channel) : 1;
     if (variance) factor /= sqrt<f32>(load<f32>(variance + channel) + epsilon);
     let offset: f32 = bias ? load<f32>(bias + channel) : 0;

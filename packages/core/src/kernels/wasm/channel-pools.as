@@ -8,13 +8,9 @@ import { reduceRows } from './common/channels';
  * asked for. Before, where there is a gate (else 0), `[images, channels]`, x is multiplied by it.
  */
 export function poolChannels(x: usize, images: usize, positions: usize, channels: usize, gate: usize, means: usize, maxima: usize): void {
-  const factor: f32 = 1 / f32(channels);
-  if (!gate) {
-    reduceRows(x, images * positions, channels, false, 0, factor, means, true, maxima);
-    return;
-  }
-  for (; images > 0; images--, x += (positions * channels) << 2, gate += channels << 2) {
-    reduceRows(x, positions, channels, true, gate, factor, means, true, maxima);
+  for (; images > 0; images--, x += (positions * channels) << 2) {
+    reduceRows(x, positions, channels, gate != 0, gate, 1 / f32(channels), means, true, maxima);
+    if (gate) gate += channels << 2;
     if (means) means += positions << 2;
     if (maxima) maxima += positions << 2;
   }

@@ -12,7 +12,8 @@ const COUNTED_IN_ROW = -1e30;
 
 /**
  * Criss-cross attention (Huang et al. 2019): each position attends to the H + W − 1 positions of its column and its row, by a softmax over their
- * unscaled dot products. Holds N·(H + W) scores; the gradient computes them again, so that training keeps none.
+ * unscaled dot products. Holds the scores of no more than a line, on wasm and on WebGPU where D and E are multiples of 4, and otherwise N·(H + W) of
+ * them; the gradient computes them again, so that training keeps none.
  *
  * @param q queries `[B, H, W, D]`
  * @param k keys `[B, H, W, D]`

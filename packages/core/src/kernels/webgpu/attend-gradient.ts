@@ -3,7 +3,20 @@ import { sizeOf } from '../../shapes.js';
 import type { AttendGradientInputs } from '../attend-gradient.js';
 import type { Form, Inputs } from '../kernel.js';
 import { biasReader } from './attend-bias.js';
-import { attentionCode, forRows, INVOCATIONS, layoutOf, reader, readsOf, rowsOf, tileOf, writer, type Attention, type Rows } from './attend-tiles.js';
+import {
+  attentionCode,
+  forRows,
+  INVOCATIONS,
+  layoutOf,
+  mostWorkgroups,
+  reader,
+  readsOf,
+  rowsOf,
+  tileOf,
+  writer,
+  type Attention,
+  type Rows,
+} from './attend-tiles.js';
 import { dispatch, type WebGPUBackend } from './backend.js';
 
 /**
@@ -198,6 +211,7 @@ function attentionPass({ backend, inputs, begins, integers }: Work, pass: Pass, 
   const { key, declarations, body } = attentionCode({ ...attention, bias: bias.code ? biasAt : undefined });
   const tile = tileOf(layout);
   const blocks = Math.ceil(integers[rows.count] / tile.rows);
+  const tiles = Math.ceil(integers[columns.count] / tile.columns);
   return dispatch(
     backend,
     {
@@ -210,10 +224,11 @@ function attentionPass({ backend, inputs, begins, integers }: Work, pass: Pass, 
         ...Object.fromEntries(Object.entries(begins).map(([name, begin]) => [`${name}Begin`, begin])),
         blocks,
         parts: layout.parts,
-        tiles: Math.ceil(integers[columns.count] / tile.columns),
+        tiles,
       },
       invocations: INVOCATIONS,
       workgroups: integers['images'] * blocks * layout.parts,
+      mostWorkgroups: mostWorkgroups(layout, tiles, 2 * (integers['d'] + integers['e'])),
       shape: [begins.statistics + 4 * integers['images'] * integers['n']],
       declarations: [...operands.map(reader), bias.code, vectors ? STATISTICS.vectors : STATISTICS.numbers, functions, declarations].join(''),
       body: `

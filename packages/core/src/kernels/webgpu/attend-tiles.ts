@@ -16,6 +16,8 @@ const STEP = 8;
 const MOST_SUMS = 4;
 /** Below each score. */
 const LEAST = '-3e38';
+/** Multiply-adds of a dispatch: with more, a slow GPU would take so long that systems take it for hung, Windows after two seconds. */
+const MOST_WORK = 2 ** 37;
 /** What e to the power of is nearly 0, for all that a GPU may take it for. */
 export const UNDERFLOW = '-87.0';
 const FOUR = [0, 1, 2, 3];
@@ -89,6 +91,12 @@ export function layoutOf(...channels: number[]): Layout | undefined {
 /** The rows of a workgroup, and the columns of a tile. */
 export function tileOf({ across }: Layout): { rows: number; columns: number } {
   return { rows: (4 * INVOCATIONS) / across, columns: 4 * across };
+}
+
+/** How many workgroups a dispatch may have that walk over so many tiles each, and multiply so many channels for each row and column of these. */
+export function mostWorkgroups(layout: Layout, tiles: number, channels: number): number {
+  const { rows, columns } = tileOf(layout);
+  return Math.max(1, Math.floor(MOST_WORK / (rows * columns * tiles * channels)));
 }
 
 export function rowsOf(name: string, count: string, size: string, { shape }: TensorInfo): Rows {

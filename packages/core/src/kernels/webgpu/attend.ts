@@ -7,6 +7,7 @@ import {
   forRows,
   INVOCATIONS,
   layoutOf,
+  mostWorkgroups,
   reader,
   readsOf,
   rowsOf,
@@ -99,6 +100,7 @@ function attendShares(backend: WebGPUBackend, inputs: Inputs<AttendInputs>, { la
       },
       invocations: INVOCATIONS,
       workgroups: images * shares * blocks * layout.parts,
+      mostWorkgroups: mostWorkgroups(layout, tiles, d + e),
       shape: isWhole ? [images, n, e] : [shares, images, n, stored],
       declarations: `${[queries, keys, values].map(reader).join('')} ${bias.code} ${writer(results)} ${declarations}`,
       body: `

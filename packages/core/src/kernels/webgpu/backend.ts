@@ -13,7 +13,7 @@ export interface WebGPUBackend {
   disposeData(dataId: object): void;
 }
 
-/** A compute shader of our own, one dispatch. */
+/** A compute shader of our own. */
 export interface Shader {
   /** Names the shader, with all that changes its code: compiled shaders are kept by it. */
   readonly key: string;
@@ -28,6 +28,8 @@ export interface Shader {
   /** Invocations of a workgroup, at most 256. */
   readonly invocations: number;
   readonly workgroups: number;
+  /** Where there are more workgroups than these, they are dispatched so many at a time. Default: all at once. */
+  readonly mostWorkgroups?: number;
   /** The shape of the result. */
   readonly shape: number[];
   /** WGSL: workgroup variables, constants and functions. */
@@ -45,8 +47,24 @@ export interface Shader {
  * @param into what another shader made in this one's shape, of which this one keeps what it does not write. Its code may read it, too, as `result`.
  */
 export function dispatch(backend: WebGPUBackend, shader: Shader, inputs: readonly TensorInfo[], into?: TensorInfo): TensorInfo {
-  const { key, reads, writes = 1, invocations, workgroups, shape, declarations = '', body } = shader;
-  const integers = Object.entries({ workgroups, ...shader.integers });
+  const { workgroups, mostWorkgroups = workgroups } = shader;
+  let result = dispatchSome(backend, shader, 0, Math.min(workgroups, mostWorkgroups), inputs, into);
+  for (let first = mostWorkgroups; first < workgroups; first += mostWorkgroups) {
+    result = dispatchSome(backend, shader, first, Math.min(mostWorkgroups, workgroups - first), inputs, result);
+  }
+  return result;
+}
+
+function dispatchSome(
+  backend: WebGPUBackend,
+  shader: Shader,
+  firstWorkgroup: number,
+  workgroups: number,
+  inputs: readonly TensorInfo[],
+  into: TensorInfo | undefined,
+): TensorInfo {
+  const { key, reads, writes = 1, invocations, shape, declarations = '', body } = shader;
+  const integers = Object.entries({ firstWorkgroup, workgroups, ...shader.integers });
   const floats = Object.entries(shader.floats ?? {});
   const program = {
     shaderKey: `saccade_${key}`,
@@ -62,7 +80,7 @@ export function dispatch(backend: WebGPUBackend, shader: Shader, inputs: readonl
     getUserCode: () => `
       ${declarations}
       fn main(index : i32) {
-        let group = min(u32(index) / ${invocations}u, u32(uniforms.workgroups) - 1u);
+        let group = u32(uniforms.firstWorkgroup) + min(u32(index) / ${invocations}u, u32(uniforms.workgroups) - 1u);
         let lane = localIndex;
         ${body}
       }`,

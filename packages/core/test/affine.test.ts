@@ -110,6 +110,18 @@ onEachBackend((backend) => {
     );
   });
 
+  test('a convolution with a bias and a batch norm that are declared apart', async () => {
+    await expectAlike(
+      (x, kernel, bias, gamma, beta) =>
+        tf.tidy(() => {
+          const conv = parts.conv2d(scopeOf({ kernel, bias }), 3, 6, { kernelSize: 1, stride: 2 });
+          return parts.normalisedConv(conv, normOf([gamma, beta], 'relu'))(x as tf.Tensor4D, false);
+        }),
+      (x, kernel, bias, gamma, beta) => plainNorm(tf.add(tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 2, 'same'), bias), gamma, beta, 'relu'),
+      [normal([2, 4, 5, 3], 1), normal([1, 1, 3, 6], 2), normal([6], 3), normal([6], 4), normal([6], 7)],
+    );
+  });
+
   test.each(['silu', 'relu'] as const)('convolve with a bias, a batch norm and %s', async (activation) => {
     await expectAlike(
       (x, kernel, bias, gamma, beta) =>

@@ -1,12 +1,12 @@
 import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
-import { convolve, type ConvolutionGeometry } from '../convolution.js';
+import { convolve, type ConvolutionGeometry, type ConvolveOptions } from '../convolution.js';
 import type { Weight, WeightScope } from '../weights.js';
 import { pytorchUniform, type Initializer } from './initializers.js';
 
 /** A learned 2-D convolution (cross-correlation), zero-padded. */
 export interface Conv2D {
-  /** `[N, H, W, inputs]` to `[N, H', W', filters]`, by default `⌈H/stride⌉` and `⌈W/stride⌉` */
-  (x: Tensor4D): Tensor4D;
+  /** `[N, H, W, inputs]` to `[N, H', W', filters]`, by default `⌈H/stride⌉` and `⌈W/stride⌉`; with what follows, if any. */
+  (x: Tensor4D, following?: Pick<ConvolveOptions, 'norm' | 'activation'>): Tensor4D;
   /** `[k, k, inputs / groups, filters]` */
   readonly kernel: Weight;
   /** `[filters]` */
@@ -35,6 +35,7 @@ export function conv2d(weights: WeightScope, inputs: number, filters: number, op
   const fanIn = kernelSize * kernelSize * depth;
   const kernel = weights.add('kernel', [kernelSize, kernelSize, depth, filters], kernelInitializer ?? pytorchUniform(fanIn), { layout: 'conv' });
   const bias = useBias ? weights.add('bias', [filters], biasInitializer ?? pytorchUniform(fanIn)) : null;
-  const apply = (x: Tensor4D): Tensor4D => convolve(x, kernel.read() as Tensor4D, { ...geometry, bias: bias?.read() as Tensor1D | undefined });
+  const apply = (x: Tensor4D, following: Pick<ConvolveOptions, 'norm' | 'activation'> = {}): Tensor4D =>
+    convolve(x, kernel.read() as Tensor4D, { ...geometry, bias: bias?.read() as Tensor1D | undefined, ...following });
   return Object.assign(apply, { kernel, bias, macs: (positions: number) => positions * fanIn * filters });
 }

@@ -2,7 +2,7 @@ export { attentionPool, type AttentionPool } from './attention-pool.js';
 export { batchNorm, type BatchMoments, type BatchNorm, type BatchNormOptions } from './batch-norm.js';
 export { bottleneck, heFanOut, type Bottleneck, type BottleneckOptions, type DenseStart } from './bottleneck.js';
 export { channelConv, type ChannelConv, type ChannelConvOptions } from './channel-conv.js';
-export { convBatchNorm, type ConvBatchNorm, type ConvBatchNormOptions } from './conv-batch-norm.js';
+export { convBatchNorm, normalisedConv, type ConvBatchNorm, type ConvBatchNormOptions } from './conv-batch-norm.js';
 export { conv2d, type Conv2D, type Conv2DOptions } from './conv2d.js';
 export { dense, type Dense, type DenseOptions } from './dense.js';
 export { denseBatchNorm, type DenseBatchNorm } from './dense-batch-norm.js';

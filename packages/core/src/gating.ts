@@ -19,17 +19,18 @@ export interface ScaleOptions {
 }
 
 /**
- * Scales a feature map by one gate or by several: x · gate, x · mean(gates), or with `residual` x · (1 + gate). On wasm and webgpu that is one pass
- * over the map. It applies the activation, too: better give it here than apply it before.
+ * Scales a feature map by one gate or by several: x · gate, x · mean(gates), or with `residual` x · (1 + gate). On wasm and webgpu that is one
+ * pass over the map. It applies the activation, too: better give it here than apply it before.
  *
  * @param x `[N, …positions, C]`
  * @param gates each `[N, C]` (a factor a channel), `[N, …positions]` (a factor a position), or of x's rank and broadcastable to it, such as
  *   `[N, H, 1, C]` (a factor a row and channel). A gate of rank 2 is always one a channel.
  * @returns a map of x's shape
- * @throws {@link BlockError} where a gate does not broadcast to `x`
+ * @throws {@link BlockError} where there is no gate, or one does not broadcast to `x`
  */
 export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[], { activation, join, residual }: ScaleOptions = {}): T {
   const all = Array.isArray(gates) ? (gates as Tensor[]) : [gates as Tensor];
+  if (all.length === 0) throw new BlockError('scale: there is no gate. Give one or more.');
   for (const gate of all) checkFit(x, gate);
   // As an operation of its own, the gradient has its result. To compute it again would take longer than to read it.
   const isMap = all.length === 1 && all[0].size === x.size && getBackend() !== 'webgpu';

@@ -18,8 +18,8 @@ export interface JointOptions {
 const ACTIVATIONS = { sigmoid, tanh } as const;
 
 /**
- * Scales a feature map by a gate whose logits join an attention over positions and one over channels: x · σ(factor·spatial + offset), or with `residual`
- * x · (1 + σ(…)). On wasm and webgpu the gate, which is as large as the map, is never in memory.
+ * Scales a feature map by a gate whose logits join an attention over positions and one over channels: x · σ(factor·spatial + offset), or with
+ * `residual` x · (1 + σ(…)). On wasm and webgpu the gate, which is as large as the map, is never in memory.
  *
  * @param x `[N, …positions, C]`
  * @param spatial `[N, …positions]`
@@ -76,7 +76,8 @@ function checkFit(x: Tensor, spatial: Tensor, { factor, offset }: ChannelTerms):
   const fits = (tensor: Tensor, shape: number[]) => showShape(tensor.shape) === showShape(shape);
   if (!fits(spatial, x.shape.slice(0, -1))) {
     throw new BlockError(
-      `scaleJointly: attention over positions of shape ${showShape(spatial.shape)} does not fit a map of shape ${showShape(x.shape)}. Give [N, …positions].`,
+      `scaleJointly: attention over positions of shape ${showShape(spatial.shape)} does not fit a map of shape ${showShape(x.shape)}. ` +
+        'Give [N, …positions].',
     );
   }
   for (const term of [factor, offset]) {

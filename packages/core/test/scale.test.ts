@@ -115,6 +115,10 @@ onEachBackend((backend) => {
       [2, 7, 6, 5],
       [4, 3],
     ],
+    [
+      [2, 5, 7, 1],
+      [3, 2],
+    ],
   ])('scales %j by the nearest of %j logits', async (shape, size) => {
     const inputs = [normal(shape, 1), normal([shape[0], ...size, shape[3]], 2)];
     const ours: Operation = (x, gate) => scaleNearest(x as tf.Tensor4D, gate as tf.Tensor4D, 'sigmoid');
@@ -154,3 +158,7 @@ async function expectGuarded(operation: Operation, inputs: ReturnType<typeof nor
     for (const { values } of [y, ...gradients]) expect(values.every(Number.isFinite)).toBe(true);
   });
 }
+
+test('scale refuses to have no gate', () => {
+  expect(() => scale(tf.zeros([2, 3, 4, 5]), [])).toThrow('scale: there is no gate. Give one or more.');
+});

@@ -78,24 +78,30 @@ export function placeOf(walk: Walk, gate: TensorInfo, begin: number): Place {
   return { of, count: columns, scalar };
 }
 
-/** Of the scratch memory that gates need: constants, and each one's values. */
-export function scratchBytes(backend: WasmBackend, gates: readonly TensorInfo[]): number {
-  return gates.reduce((bytes, gate) => bytes + sizeOf(gate.shape) * FLOAT_BYTES, gateProgram.on(backend).constantBytes());
+/** Of the scratch memory that gates need: constants, and the values that are made of their logits. */
+export function scratchBytes(backend: WasmBackend, gates: readonly TensorInfo[], rule: GateRule): number {
+  const constants = gateProgram.on(backend).constantBytes();
+  return areValues(rule) ? constants : gates.reduce((bytes, gate) => bytes + sizeOf(gate.shape) * FLOAT_BYTES, constants);
 }
 
-/** The gates of their logits, in scratch memory; of a mean, each one's share. */
-export function prepare(backend: WasmBackend, walk: Walk, gates: readonly TensorInfo[], { activation, mean }: GateRule, scratch: number): Place[] {
+/** The gates of their logits; of a mean, each one's share. */
+export function prepare(backend: WasmBackend, walk: Walk, gates: readonly TensorInfo[], rule: GateRule, scratch: number): Place[] {
   const { constantBytes, storeConstants, activate } = gateProgram.on(backend);
-  const share = mean ? 1 / gates.length : 1;
+  const share = rule.mean ? 1 / gates.length : 1;
   storeConstants(scratch);
   let next = scratch + constantBytes();
   return gates.map((gate) => {
-    const [from, to] = [addressOf(backend, gate), next];
-    if (!activation && share === 1) return placeOf(walk, gate, from);
-    activate(from, sizeOf(gate.shape), gateKind(activation), share, to, scratch);
-    next += sizeOf(gate.shape) * FLOAT_BYTES;
+    const [from, to, size] = [addressOf(backend, gate), next, sizeOf(gate.shape)];
+    if (areValues(rule)) return placeOf(walk, gate, from);
+    activate(from, size, gateKind(rule.activation), share, to, scratch);
+    next += size * FLOAT_BYTES;
     return placeOf(walk, gate, to);
   });
+}
+
+/** Whether the gates are what they are given as. */
+function areValues({ activation, mean }: GateRule): boolean {
+  return !activation && !mean;
 }
 
 /** Gates by what they are: up to two of vectors, and one of values. */

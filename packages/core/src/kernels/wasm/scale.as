@@ -17,35 +17,40 @@ const OFFSET: i32 = 5;
 
 /** out `[positions, channels]` = x·(values + base) */
 export function scaleByValue(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(VALUE, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
 /** out = x·first */
 export function scaleByFirst(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(FIRST, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
 /** out = x·(first·values + base) */
 export function scaleByProductOfOne(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(PRODUCT_OF_ONE, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
 /** out = x·(first·second·values + base), or without values */
 export function scaleByProductOfTwo(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(PRODUCT_OF_TWO, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
 
 /** out = x·(first + second + values + base), or without values */
 export function scaleBySum(
-  x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   scaleRows(SUM, x, positions, channels, first, firstCount, second, secondCount, width, values, base, out);
 }
@@ -59,7 +64,8 @@ export function shift(x: usize, positions: usize, channels: usize, offset: usize
 // @ts-ignore: decorator
 @inline
 function scaleRows(
-  kind: i32, x: usize, positions: usize, channels: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
+  kind: i32, x: usize, positions: usize, channels: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize, values: usize, base: f32, out: usize,
 ): void {
   const bytes = channels << 2;
   let passedFirst: usize = 0, passedSecond: usize = 0;
@@ -126,7 +132,8 @@ export function sumVectors(
 
 /** sums, a value a position, += Σ dy·x·first·second over the channels. There may be no gates, or no second one. */
 export function sumChannels(
-  dy: usize, x: usize, positions: usize, channels: usize, sums: usize, first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize,
+  dy: usize, x: usize, positions: usize, channels: usize, sums: usize,
+  first: usize, firstCount: usize, second: usize, secondCount: usize, width: usize,
 ): void {
   const bytes = channels << 2;
   let passedFirst: usize = 0, passedSecond: usize = 0;

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { sizeOf } from '../../shapes.js';
+import { channelsOf, sizeOf } from '../../shapes.js';
 import type { Form, Inputs } from '../kernel.js';
 import { gatesOf, layoutOf } from '../scale-layout.js';
 import type { GateGradientInputs, GateGradientRule, GateRule, ScaleInputs } from '../scale.js';
@@ -75,11 +75,14 @@ function canRun(backend: WasmBackend): boolean {
 function fits({ x, ...gates }: ScaleInputs, { activation, mean }: GateRule): boolean {
   const list = gatesOf(gates);
   const layouts = list.map((gate) => layoutOf(x.shape, gate.shape));
+  if (x.size === 0 || layouts.some((layout) => layout === undefined)) return false;
   const scalars = layouts.filter((layout) => layout?.scalar).length;
   const vectors = layouts.length - scalars;
+  if (scalars > 1 || (mean ? vectors !== 2 : vectors > 2)) return false;
   // Values of a gate as large as the map would take as much memory again.
-  const isSmall = (!activation && !mean) || list.every((gate) => gate.size < x.size);
-  return x.size > 0 && isSmall && layouts.every((layout) => layout !== undefined) && scalars <= 1 && (mean ? vectors === 2 : vectors <= 2);
+  if ((activation || mean) && list.some((gate) => gate.size >= x.size)) return false;
+  // Of one channel, XNNPACK takes several positions at once.
+  return channelsOf(x) > 1 || !walkOf(x.shape, list).flat;
 }
 
 function scaleByGates(backend: WasmBackend, { x, ...inputs }: Inputs<ScaleInputs>, rule: GateRule): TensorInfo {
@@ -87,7 +90,7 @@ function scaleByGates(backend: WasmBackend, { x, ...inputs }: Inputs<ScaleInputs
   const walk = walkOf(x.shape, gates);
   const { channels, width } = walk;
   const base = rule.residual ? 1 : 0;
-  return withScratch(backend, scratchBytes(backend, gates), 'scale', (scratch) => {
+  return withScratch(backend, scratchBytes(backend, gates, rule), 'scale', (scratch) => {
     const out = backend.makeOutput(x.shape, 'float32');
     const { first, second, values } = slotsOf(prepare(backend, walk, gates, rule, scratch));
     const scaleRows = rowsBy(scaleProgram.on(backend), { first, second, values }, rule);
@@ -116,7 +119,7 @@ function sumForGate(backend: WasmBackend, { dy, x, ...inputs }: Inputs<GateGradi
   const walk = walkOf(x.shape, gates);
   const { channels, width } = walk;
   const others = rule.mean ? [] : gates.filter((_, i) => i !== rule.of);
-  return withScratch(backend, scratchBytes(backend, others), 'scale', (scratch) => {
+  return withScratch(backend, scratchBytes(backend, others, rule), 'scale', (scratch) => {
     const out = backend.makeOutput(gate.shape, 'float32');
     const { first, second, values } = slotsOf(prepare(backend, walk, others, rule, scratch));
     const [slope, from, to] = [dy, x, out].map((tensor) => addressOf(backend, tensor));

@@ -92,7 +92,7 @@ interface Layers {
 export const layers = programOf<Layers>(LAYERS, LAYERS_PLAIN);
 
 /** What is folded into a factor and an offset for each channel, all `[C]` or none. */
-export interface Folded {
+interface Folded {
   readonly gamma?: TensorInfo | undefined;
   readonly beta?: TensorInfo | undefined;
   readonly mean?: TensorInfo | undefined;

@@ -15,7 +15,7 @@ export function typeOf(lanes: Lanes): string {
 export const INVOCATIONS = 256;
 
 /** How the invocations of a workgroup share the sums of a product: so many elements of a row, each sum in so many parts, so many rows. */
-export interface Shares {
+interface Shares {
   readonly units: number;
   readonly parts: number;
   readonly rows: number;
@@ -37,7 +37,7 @@ export function sharesOf(terms: number, units: number, rows: boolean): Shares {
 }
 
 /** A sum that some invocations of a workgroup share. */
-export interface SharedSum {
+interface SharedSum {
   /** WGSL: the array in workgroup memory, an element for each invocation, in which the sum is at `lane` in the end where `part` is 0. */
   readonly partial: string;
   readonly lanes: Lanes;

@@ -22,6 +22,9 @@ export function findChromium(): string | null {
 /** Flags that keep a headless Chromium from doing anything but its work. */
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-quic'];
 
+/** Keeps SwiftShader from compiling a store for each value of a shader's workgroup memory, which takes most of the time that its tests take. */
+export const QUICK_WORKGROUP_MEMORY = 'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension';
+
 /** Flags that give headless Chromium WebGL 2 and WebGPU without a GPU. */
 export function softwareGpuFlags(): string[] {
   return [
@@ -30,6 +33,7 @@ export function softwareGpuFlags(): string[] {
     '--enable-unsafe-webgpu',
     '--use-webgpu-adapter=swiftshader',
     '--enable-features=Vulkan',
+    `--${QUICK_WORKGROUP_MEMORY}`,
     ...commonFlags(),
   ];
 }

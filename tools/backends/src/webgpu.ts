@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import * as os from 'node:os';
 import { create, globals } from 'webgpu';
+import { QUICK_WORKGROUP_MEMORY } from './chromium.ts';
 import { gpuName, isSoftware } from './names.ts';
 
 /** The WebGPU adapter that Dawn offers in this process. */
@@ -36,11 +37,11 @@ export async function requestWebGpu(allowSoftware: boolean): Promise<WebGpuAdapt
   if (!manifest) return null;
   process.env['VK_DRIVER_FILES'] = manifest;
   process.env['VK_ICD_FILENAMES'] = manifest;
-  return install();
+  return install([QUICK_WORKGROUP_MEMORY]);
 }
 
-async function install(): Promise<WebGpuAdapter | null> {
-  const gpu = create([]);
+async function install(options: string[] = []): Promise<WebGpuAdapter | null> {
+  const gpu = create(options);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) return null;
   // Node has a navigator of its own, without gpu.

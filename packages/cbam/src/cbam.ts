@@ -7,7 +7,7 @@
  * from the paper. Not interchangeable with timm's `CbamModule`, whose MLP has no biases and whose convolution sees the mean first.
  */
 import { Block, option, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
-import type { Tensor } from '@tensorflow/tfjs-core';
+import { sigmoid, type Tensor } from '@tensorflow/tfjs-core';
 import { ChannelGate, type ChannelGateOptions } from './channel-gate.js';
 import { SpatialGate, type SpatialGateOptions } from './spatial-gate.js';
 
@@ -41,13 +41,15 @@ export class CBAM extends Block<CBAMOptions> {
   }
 
   override forward(x: Tensor, training: boolean): Tensor {
-    const y = this.channelGate.forward(x);
-    return this.spatialGate ? this.spatialGate.forward(y, training) : y; // [N, H, W, C]
+    const channel = this.channelGate.logits(x); // [N, C]
+    const spatial = this.spatialGate?.logits(x, training, channel); // [N, H, W]
+    return scale(x, spatial ? [channel, spatial] : channel, { activation: 'sigmoid' }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): Record<string, Tensor> {
-    const { channel } = this.channelGate.maps(x);
-    return { channel, ...this.spatialGate?.maps(scale(x, channel)) };
+    const channel = this.channelGate.logits(x);
+    const spatial = this.spatialGate?.logits(x, false, channel);
+    return { channel: sigmoid(channel), ...(spatial && { spatial: sigmoid(spatial) }) };
   }
 
   override macs(inputShape: readonly number[]): number {

@@ -7,21 +7,22 @@
  */
 import {
   Block,
-  channelsOf,
   globalAvgPool,
   globalLogSumExpPool,
   globalLpPool,
   globalMaxPool,
+  globalPools,
   option,
   reducedChannels,
   scale,
   type BlockArgs,
+  type PoolKind,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { concat, reshape, sigmoid, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { sigmoid, stack, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 const POOLS = { avg: globalAvgPool, max: globalMaxPool, lp: (x: Tensor) => globalLpPool(x, 2), logSumExp: globalLogSumExpPool } as const;
@@ -58,25 +59,27 @@ export class ChannelGate extends Block<ChannelGateOptions> {
   }
 
   override forward(x: Tensor): Tensor {
-    return scale(x, this.gate(x)); // [N, H, W, C]
+    return scale(x, this.logits(x), { activation: 'sigmoid' }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): { channel: Tensor } {
-    return { channel: this.gate(x) };
+    return { channel: sigmoid(this.logits(x)) };
   }
 
   override macs([images]: readonly number[]): number {
     return this.mlp.macs(images * this.options.pools.length);
   }
 
-  private gate(x: Tensor): Tensor {
+  /** Those of the gate, `[N, C]`: equation 2, before its sigmoid. */
+  logits(x: Tensor): Tensor2D {
+    return this.mlp.summed(this.pool(x));
+  }
+
+  /** `[pools, N, C]`: the MLP is shared, so all go through it at once. */
+  private pool(x: Tensor): Tensor3D {
     const { pools } = this.options;
-    const pooled = concat(
-      pools.map((pool) => POOLS[pool](x)),
-      0,
-    ); // [pools·N, C]: the MLP is shared, so all go through it at once
-    const z = this.mlp(pooled);
-    return sigmoid(sum(reshape(z, [pools.length, x.shape[0], channelsOf(x)]), 0)); // [N, C], equation 2
+    if (pools.every((pool) => pool === 'avg' || pool === 'max')) return globalPools(x, pools as readonly PoolKind[]);
+    return stack(pools.map((pool) => POOLS[pool](x))) as Tensor3D;
   }
 }
 

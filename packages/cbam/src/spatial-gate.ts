@@ -6,9 +6,9 @@
  * Equals `SpatialGate` of the official code, github.com/Jongchan/attention-module, which deviates from the paper: the maximum comes before
  * the mean, and the convolution, which has no bias, is followed by a batch norm.
  */
-import { Block, channelAvgPool, channelMaxPool, convolvePlanes, option, scale, type BlockArgs, type Schema, type WeightScope } from '@saccade/core';
+import { Block, channelPools, option, scale, type BlockArgs, type Schema, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { expandDims, sigmoid, squeeze, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { sigmoid, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface SpatialGateOptions {
@@ -29,32 +29,34 @@ export class SpatialGate extends Block<SpatialGateOptions> {
 
   protected override readonly fixesChannels = false;
 
-  private conv!: parts.Conv2D;
-  private norm!: parts.BatchNorm;
+  private conv!: parts.PlaneConvBatchNorm;
 
   override define(weights: WeightScope): void {
     const { kernelSize } = this.options;
     // As the official networks start: He et al.'s initialisation over the outputs, and a gamma of zero, so that the gate starts at 1/2.
-    this.conv = parts.conv2d(weights.at('conv'), 2, 1, { kernelSize, useBias: false, kernelInitializer: parts.heNormal(kernelSize * kernelSize) });
-    this.norm = parts.batchNorm(weights.at('norm'), 1, { momentum: 0.01, gammaInitializer: initializers.zeros() });
+    const start = { kernelInitializer: parts.heNormal(kernelSize * kernelSize), gammaInitializer: initializers.zeros() };
+    this.conv = parts.planeConvBatchNorm(weights, 2, { kernelSize, momentum: 0.01, ...start });
   }
 
   override forward(x: Tensor, training: boolean): Tensor {
-    return scale(x, this.gate(x, training)); // [N, H, W, C]
+    return scale(x, this.logits(x, training), { activation: 'sigmoid' }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): { spatial: Tensor } {
-    return { spatial: squeeze(this.gate(x, false), [3]) };
+    return { spatial: sigmoid(this.logits(x, false)) };
   }
 
   override macs([images, height, width]: readonly number[]): number {
     return this.conv.macs(images * height * width);
   }
 
-  private gate(x: Tensor, training: boolean): Tensor {
-    const pooled = [channelMaxPool(x), channelAvgPool(x)] as Tensor3D[]; // [N, H, W] each
-    const z = convolvePlanes(pooled, this.conv.kernel.read() as Tensor4D);
-    return sigmoid(this.norm(expandDims(z, 3), training)); // [N, H, W, 1], equation 3
+  /**
+   * Those of the gate, `[N, H, W]`: equation 3, before its sigmoid.
+   *
+   * @param channel logits `[N, C]` of a channel gate that goes before; what it lets through of x is never written
+   */
+  logits(x: Tensor, training: boolean, channel?: Tensor2D): Tensor3D {
+    return this.conv(channelPools(x, ['max', 'avg'], channel, channel && 'sigmoid') as Tensor4D, training);
   }
 }
 

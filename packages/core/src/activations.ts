@@ -67,3 +67,16 @@ export function activated<T extends Tensor>(x: T, activation: Activation | undef
 export const GATES = { sigmoid, hardSigmoid } as const;
 /** What turns logits into a gate in [0, 1]. */
 export type Gate = keyof typeof GATES;
+
+/** A gate of its logits. */
+export function gateOf<T extends Tensor>(logits: T, activation: Gate | undefined): T {
+  return activation ? GATES[activation](logits) : logits;
+}
+
+/** The gradient of the logits of a gate, from that of the gate. */
+export function logitsGradient(dy: Tensor, logits: Tensor, activation: Gate | undefined): Tensor {
+  if (!activation) return dy;
+  if (activation === 'hardSigmoid') return mul(dy, mul(mul(step(add(logits, 3)), step(sub(3, logits))), 1 / 6));
+  const gate = gateOf(logits, activation);
+  return mul(dy, mul(gate, sub(1, gate)));
+}

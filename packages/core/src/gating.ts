@@ -1,5 +1,5 @@
-import { add, getBackend, mul, reshape, step, sub, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
-import { GATES, type Gate } from './activations.js';
+import { add, getBackend, mul, reshape, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { gateOf, logitsGradient, type Gate } from './activations.js';
 import { BlockError, showShape } from './errors.js';
 import { differentiable } from './gradient.js';
 import { alignedShape } from './kernels/scale-layout.js';
@@ -41,19 +41,6 @@ export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[],
     (x, ...gates) => scaled(x, gates, rule),
     (dy, [x, ...gates]) => [scaled(dy, gates, rule), ...gateGradients(gates, dy, x, rule)],
   ) as T;
-}
-
-/** A gate of its logits. */
-export function gateOf(logits: Tensor, activation: Gate | undefined): Tensor {
-  return activation ? GATES[activation](logits) : logits;
-}
-
-/** The gradient of the logits of a gate, from that of the gate. */
-export function logitsGradient(dy: Tensor, logits: Tensor, activation: Gate | undefined): Tensor {
-  if (!activation) return dy;
-  if (activation === 'hardSigmoid') return mul(dy, mul(mul(step(add(logits, 3)), step(sub(3, logits))), 1 / 6));
-  const gate = gateOf(logits, activation);
-  return mul(dy, mul(gate, sub(1, gate)));
 }
 
 function scaled(x: Tensor, gates: Tensor[], rule: GateRule): Tensor {

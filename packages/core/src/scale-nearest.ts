@@ -1,6 +1,6 @@
 import { avgPool, mul, reshape, tidy, tile, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
-import type { Gate } from './activations.js';
-import { gateOf, logitsGradient, scale } from './gating.js';
+import { gateOf, logitsGradient, type Gate } from './activations.js';
+import { scale } from './gating.js';
 import { differentiable } from './gradient.js';
 import { fusedGateGradient, fusedScale } from './kernels/scale.js';
 import { resizeNearest } from './resize.js';

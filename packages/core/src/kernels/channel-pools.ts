@@ -1,4 +1,5 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Gate } from '../activations.js';
 import { ownKernel } from './kernel.js';
 import type { PoolKind } from './pool.js';
 import { webgpuChannelPools } from './webgpu/channel-pools.js';
@@ -16,6 +17,8 @@ export interface ChannelPoolsInputs {
 export interface ChannelPoolsAttributes {
   readonly kinds: readonly PoolKind[];
   readonly shape: number[];
+  /** What makes the gate of its logits. Default: none, it is the gate. */
+  readonly activation?: Gate | undefined;
 }
 
 /** Poolings of the channels at each position, any together, in one pass. */

@@ -13,6 +13,7 @@ import {
   type Tensor2D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { gateOf, logitsGradient, type Gate } from '../activations.js';
 import { BlockError, showShape } from '../errors.js';
 import { differentiable, routeToMax } from '../gradient.js';
 import { fusedChannelPools } from '../kernels/channel-pools.js';
@@ -48,10 +49,11 @@ export function channelMaxPool(x: Tensor): Tensor {
  * @param x `[N, …positions, C]`
  * @param kinds which, in the order in which they shall come
  * @param gate `[N, C]`, or none
+ * @param activation what makes the gate of its logits. Default: none, it is the gate.
  * @returns `[kinds, N, …positions]`
  * @throws {@link BlockError} where there is no kind, or one twice, or the gate is not of x's images and channels
  */
-export function channelPools(x: Tensor, kinds: readonly PoolKind[], gate?: Tensor2D): Tensor {
+export function channelPools(x: Tensor, kinds: readonly PoolKind[], gate?: Tensor2D, activation?: Gate): Tensor {
   checkKinds('channelPools', kinds);
   const expected = [x.shape[0], channelsOf(x)];
   if (gate && gate.shape.join() !== expected.join()) {
@@ -67,15 +69,18 @@ export function channelPools(x: Tensor, kinds: readonly PoolKind[], gate?: Tenso
   return differentiable(
     gate ? [x, gate] : [x],
     (x, gate?: Tensor) => {
-      const fused = fusedChannelPools({ x, gate: gate as Tensor2D | undefined }, { kinds, shape });
+      const fused = fusedChannelPools({ x, gate: gate as Tensor2D | undefined }, { kinds, shape, activation });
       if (fused) return fused;
+      // Not every backend's kernel makes the gate of its logits.
+      if (gate && activation) return channelPools(x, kinds, gateOf(gate as Tensor2D, activation));
       const seen = gate ? gated(x, gate) : x;
       return stack(kinds.map((kind) => composed(kind, seen)));
     },
     (dy, [x, gate]) => {
       if (!gate) return [gradient(dy, x)];
-      const each = gradient(dy, gated(x, gate));
-      return [gated(each, gate), sumOfProducts(each, x)];
+      const open = gateOf(gate, activation);
+      const each = gradient(dy, gated(x, open));
+      return [gated(each, open), logitsGradient(sumOfProducts(each, x), gate, activation)];
     },
   );
 }

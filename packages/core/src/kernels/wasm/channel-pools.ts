@@ -14,7 +14,11 @@ interface ChannelPools {
 const program = programOf<ChannelPools>(CHANNEL_POOLS);
 
 /** The kernel on wasm. */
-export const wasmChannelPools: Form<WasmBackend, ChannelPoolsInputs, ChannelPoolsAttributes> = { canRun: program.canRun, run };
+export const wasmChannelPools: Form<WasmBackend, ChannelPoolsInputs, ChannelPoolsAttributes> = {
+  canRun: program.canRun,
+  fits: (_, { activation }) => !activation,
+  run,
+};
 
 function run(backend: WasmBackend, { x, gate }: Inputs<ChannelPoolsInputs>, { kinds, shape }: ChannelPoolsAttributes): TensorInfo {
   const { poolChannels } = program.on(backend);

@@ -4,6 +4,7 @@ import type { ChannelPoolsAttributes, ChannelPoolsInputs } from '../channel-pool
 import type { Form, Inputs } from '../kernel.js';
 import { dispatch, type WebGPUBackend } from './backend.js';
 import { lanesOf } from './contraction.js';
+import { gateWgsl } from './scale-gates.js';
 
 const INVOCATIONS = 64;
 // The most that share a position: together they read 256 bytes.
@@ -12,7 +13,7 @@ const WIDTH = 16;
 /** The kernel on WebGPU, one dispatch: some invocations of a workgroup share a position. */
 export const webgpuChannelPools: Form<WebGPUBackend, ChannelPoolsInputs, ChannelPoolsAttributes> = { run };
 
-function run(backend: WebGPUBackend, { x, gate }: Inputs<ChannelPoolsInputs>, { kinds, shape }: ChannelPoolsAttributes): TensorInfo {
+function run(backend: WebGPUBackend, { x, gate }: Inputs<ChannelPoolsInputs>, { kinds, shape, activation }: ChannelPoolsAttributes): TensorInfo {
   const channels = x.shape[x.shape.length - 1];
   const lanes = lanesOf(channels);
   const units = channels / lanes;
@@ -22,24 +23,27 @@ function run(backend: WebGPUBackend, { x, gate }: Inputs<ChannelPoolsInputs>, { 
   return dispatch(
     backend,
     {
-      key: `pool channels ${kinds.join(' ')} ${lanes} ${gate !== undefined}`,
+      key: `pool channels ${kinds.join(' ')} ${lanes} ${gate ? (activation ?? 'gate') : ''}`,
       reads: { x: lanes, ...(gate && { gate: lanes }) },
       integers: { positions, perImage: positions / x.shape[0], units, width },
       floats: { factor: 1 / channels },
       invocations: INVOCATIONS,
       workgroups: Math.ceil(positions / (INVOCATIONS / width)),
       shape,
-      declarations: `var<workgroup> sums : array<f32, ${INVOCATIONS}>;\nvar<workgroup> tops : array<f32, ${INVOCATIONS}>;`,
+      declarations: `
+        var<workgroup> sums : array<f32, ${INVOCATIONS}>;
+        var<workgroup> tops : array<f32, ${INVOCATIONS}>;
+        ${gateWgsl('open', lanes, activation)}`,
       body: `
         let across = i32(lane) % uniforms.width;
         let position = i32(group) * (${INVOCATIONS} / uniforms.width) + i32(lane) / uniforms.width;
         let base = min(position, uniforms.positions - 1) * uniforms.units;
         ${gate ? 'let gates = min(position, uniforms.positions - 1) / uniforms.perImage * uniforms.units;' : ''}
         // Those that share a position are no more than its elements.
-        var sum = x[base + across]${gate ? ' * gate[gates + across]' : ''};
+        var sum = x[base + across]${gate ? ' * open(gate[gates + across])' : ''};
         var top = sum;
         for (var unit = across + uniforms.width; unit < uniforms.units; unit += uniforms.width) {
-          let value = x[base + unit]${gate ? ' * gate[gates + unit]' : ''};
+          let value = x[base + unit]${gate ? ' * open(gate[gates + unit])' : ''};
           sum += value;
           top = max(top, value);
         }

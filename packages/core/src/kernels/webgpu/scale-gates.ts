@@ -45,8 +45,8 @@ export function gatesReader(map: readonly number[], gates: readonly (readonly nu
     reads: Object.fromEntries(layouts.map(({ scalar }, i) => [names[i], scalar ? 1 : lanes])),
     integers: { height: grid.height, width: grid.width, units: grid.channels / lanes, ...(Object.fromEntries(each) as Record<string, number>) },
     declarations: `
-      ${functionOf('activateValue', 'f32', ACTIVATIONS[activation])}
-      ${functionOf('activateVector', typeOf(lanes), ACTIVATIONS[activation])}
+      ${gateWgsl('activateValue', 1, activation)}
+      ${gateWgsl('activateVector', lanes, activation)}
       ${functionOf('slopeOf', typeOf(lanes), SLOPES[activation])}`,
     places: `
       let column = position % uniforms.width;
@@ -57,6 +57,11 @@ export function gatesReader(map: readonly number[], gates: readonly (readonly nu
       return scalar ? `activateValue(${names[i]}[${place}])` : `activateVector(${names[i]}[(${place}) * uniforms.units + unit])`;
     }),
   };
+}
+
+/** WGSL: a function that makes a gate of its logit, of one or of an element of so many. */
+export function gateWgsl(name: string, lanes: Lanes, activation: Gate | 'none' = 'none'): string {
+  return functionOf(name, typeOf(lanes), ACTIVATIONS[activation]);
 }
 
 function functionOf(name: string, type: string, value: string): string {

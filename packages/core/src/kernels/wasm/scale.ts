@@ -66,21 +66,26 @@ export const scaleProgram = programOf<Scale>(SCALE);
 export const wasmScale: Form<WasmBackend, ScaleInputs, GateRule> = { canRun, fits, run: scaleByGates };
 
 /** The gradient's kernel on wasm. */
-export const wasmGateGradient: Form<WasmBackend, GateGradientInputs, GateGradientRule> = { canRun, fits, run: sumForGate };
+export const wasmGateGradient: Form<WasmBackend, GateGradientInputs, GateGradientRule> = {
+  canRun,
+  // Of a gate as large as the map there is nothing to sum.
+  fits: (inputs, rule) => fits(inputs, rule) && gatesOf(inputs)[rule.of].size < inputs.x.size,
+  run: sumForGate,
+};
 
 function canRun(backend: WasmBackend): boolean {
   return scaleProgram.canRun(backend) && gateProgram.canRun(backend);
 }
 
-function fits({ x, ...gates }: ScaleInputs, { activation, mean }: GateRule): boolean {
+function fits({ x, ...gates }: ScaleInputs, { activation, mean, residual }: GateRule): boolean {
   const list = gatesOf(gates);
   const layouts = list.map((gate) => layoutOf(x.shape, gate.shape));
   if (x.size === 0 || layouts.some((layout) => layout === undefined)) return false;
   const scalars = layouts.filter((layout) => layout?.scalar).length;
   const vectors = layouts.length - scalars;
   if (scalars > 1 || (mean ? vectors !== 2 : vectors > 2)) return false;
-  // Values of a gate as large as the map would take as much memory again.
-  if ((activation || mean) && list.some((gate) => gate.size >= x.size)) return false;
+  // A product of two maps is XNNPACK's; and values of a gate as large as the map would take as much memory again.
+  if ((activation || mean || (vectors === 1 && scalars === 0 && !residual)) && list.some((gate) => gate.size >= x.size)) return false;
   // Of one channel, XNNPACK takes several positions at once.
   return channelsOf(x) > 1 || !walkOf(x.shape, list).flat;
 }

@@ -1,5 +1,4 @@
 import { isKnown, type WasmBackend } from './backend.js';
-import { inPlainSimd } from './plain-simd.js';
 
 /** A program of our own that works in the backend's memory. */
 export interface Program<P> {
@@ -13,7 +12,7 @@ export interface Program<P> {
 }
 
 /**
- * @param codes the program, hex, for more and for less able engines: the first is taken that the engine validates, else the first of all in plain SIMD
+ * @param codes the program, hex, for more and for less able engines: the first is taken that the engine validates
  */
 export function programOf<P>(...codes: readonly string[]): Program<P> {
   const instances = new WeakMap<WasmBackend, P | null>();
@@ -30,9 +29,8 @@ export function programOf<P>(...codes: readonly string[]): Program<P> {
 function instantiate(codes: readonly string[], backend: WasmBackend): WebAssembly.Exports | null {
   const memory = memoryOf(backend);
   if (typeof memory === 'string') return without(memory);
-  const binaries = codes.map(bytesOf);
-  const binary = binaries.find((binary) => WebAssembly.validate(binary)) ?? inPlainSimd(binaries[0]);
-  if (!WebAssembly.validate(binary)) return without('this engine has no SIMD for WebAssembly');
+  const binary = codes.map(bytesOf).find((binary) => WebAssembly.validate(binary));
+  if (!binary) return without('this engine has no SIMD for WebAssembly');
   return new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports;
 }
 

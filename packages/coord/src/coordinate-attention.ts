@@ -5,20 +5,9 @@
  *
  * Equals `CoordAtt` of the official code, github.com/houqb/CoordAttention. The paper leaves the non-linearity open: the code has hard-swish.
  */
-import {
-  Block,
-  hardSwish,
-  option,
-  reducedChannels,
-  scale,
-  stripAvgPool,
-  type BlockArgs,
-  type Schema,
-  type Shape,
-  type WeightScope,
-} from '@saccade/core';
+import { Block, option, reducedChannels, scaleByStrips, stripPools, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { concat, expandDims, sigmoid, split, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { reshape, sigmoid, split, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface CoordinateAttentionOptions {
@@ -41,9 +30,10 @@ export class CoordinateAttention extends Block<CoordinateAttentionOptions> {
   };
 
   private reduce!: parts.Dense;
-  private norm!: parts.BatchNorm;
+  private encode!: parts.DenseBatchNorm;
   private expandHeight!: parts.Dense;
   private expandWidth!: parts.Dense;
+  private expand!: parts.SplitDense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
@@ -52,30 +42,31 @@ export class CoordinateAttention extends Block<CoordinateAttentionOptions> {
     const conv = (name: string, inputs: number, filters: number) =>
       parts.dense(weights.at(name), inputs, filters, { kernelInitializer: parts.heNormal(filters), biasInitializer: initializers.zeros() });
     this.reduce = conv('reduce', channels, width);
-    this.norm = parts.batchNorm(weights.at('norm'), width);
+    this.encode = parts.denseBatchNorm(this.reduce, parts.batchNorm(weights.at('norm'), width, { activation: 'hardSwish' }));
     this.expandHeight = conv('expandHeight', width, channels);
     this.expandWidth = conv('expandWidth', width, channels);
+    this.expand = parts.splitDense(this.expandHeight, this.expandWidth);
   }
 
-  override forward(x: Tensor, training: boolean): Tensor {
-    const { height, width } = this.gates(x, training);
-    return scale(scale(x, expandDims(height, 2)), expandDims(width, 1)); // [N, H, W, C], equation 8
+  override forward(x: Tensor4D, training: boolean): Tensor4D {
+    return scaleByStrips(x, this.logits(x, training), 'sigmoid'); // [N, H, W, C], equation 8
   }
 
-  override maps(x: Tensor): { height: Tensor; width: Tensor } {
-    return this.gates(x, false);
+  override maps(x: Tensor4D): { height: Tensor; width: Tensor } {
+    const [height, width] = split(sigmoid(this.logits(x, false)), [x.shape[1], x.shape[2]], 1);
+    return { height, width };
   }
 
   override macs([images, height, width]: readonly number[]): number {
     return images * (this.reduce.macs(height + width) + this.expandHeight.macs(height) + this.expandWidth.macs(width));
   }
 
-  private gates(x: Tensor, training: boolean): { height: Tensor; width: Tensor } {
-    const rows = stripAvgPool(x as Tensor4D, 'width'); // [N, H, C], equation 4
-    const columns = stripAvgPool(x as Tensor4D, 'height'); // [N, W, C], equation 5
-    const f = hardSwish(this.norm(this.reduce(concat([rows, columns], 1)), training)); // [N, H + W, C / r], equation 6
-    const [ofRows, ofColumns] = split(f, [rows.shape[1], columns.shape[1]], 1);
-    return { height: sigmoid(this.expandHeight(ofRows)), width: sigmoid(this.expandWidth(ofColumns)) }; // equations 7
+  /** Those of the gates, `[N, H + W, C]`: of all rows, and behind them of all columns. */
+  private logits(x: Tensor4D, training: boolean): Tensor3D {
+    const [images, height, width, channels] = x.shape;
+    const z: Tensor3D = reshape(stripPools(x, ['avg']), [images, height + width, channels]); // equations 4 and 5
+    const f = this.encode(z, training); // [N, H + W, C / r], equation 6
+    return this.expand(f, height); // equations 7, before their sigmoid
   }
 }
 

@@ -1,13 +1,15 @@
-import { add, getBackend, mul, reshape, sum, tidy, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, concat, getBackend, mul, reshape, sum, tidy, type Tensor, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { gateOf, logitsGradient, type Gate } from './activations.js';
 import { BlockError, showShape } from './errors.js';
 import { differentiable } from './gradient.js';
 import { alignedShape } from './kernels/scale-layout.js';
+import { fusedScaleByStrips } from './kernels/scale-strips.js';
 import { fusedGateGradient, fusedScale, type GateRule } from './kernels/scale.js';
 import { channelAvgPool } from './pooling/channel.js';
 import { globalAvgPool } from './pooling/global.js';
 import { stripAvgPool } from './pooling/strip.js';
 import { channelsOf, positionsOf } from './shapes.js';
+import { slice } from './slice.js';
 
 export interface ScaleOptions {
   /** What makes the gates of their logits. Default: none, they are the gates. */
@@ -41,6 +43,35 @@ export function scale<T extends Tensor>(x: T, gates: Tensor | readonly Tensor[],
     (x, ...gates) => scaled(x, gates, rule),
     (dy, [x, ...gates]) => [scaled(dy, gates, rule), ...gateGradients(gates, dy, x, rule)],
   ) as T;
+}
+
+/**
+ * Scales a feature map by a gate for each row and one for each column, joined as `stripPools` joins them.
+ *
+ * @param x `[N, H, W, C]`
+ * @param strips `[N, H + W, C]`, first those of the rows
+ * @param activation what makes the gates of their logits. Default: none, they are the gates.
+ * @returns a map of x's shape
+ * @throws {@link BlockError} where the strips do not fit the map
+ */
+export function scaleByStrips(x: Tensor4D, strips: Tensor3D, activation?: Gate): Tensor4D {
+  const [images, height, width, channels] = x.shape;
+  if (showShape(strips.shape) !== showShape([images, height + width, channels])) {
+    throw new BlockError(
+      `scaleByStrips: strips of shape ${showShape(strips.shape)} do not fit a map of shape ${showShape(x.shape)}. Give [N, H + W, C].`,
+    );
+  }
+  const rule: GateRule = { activation };
+  const cut = (strips: Tensor): Tensor[] => [
+    reshape(slice(strips, [0, 0, 0], [images, height, channels]), [images, height, 1, channels]),
+    reshape(slice(strips, [0, height, 0], [images, width, channels]), [images, 1, width, channels]),
+  ];
+  const byStrips = (x: Tensor, strips: Tensor): Tensor => fusedScaleByStrips({ x, strips }, rule) ?? scaled(x, cut(strips), rule);
+  return differentiable([x, strips], byStrips, (dy, [x, strips]) => {
+    const [ofRows, ofColumns] = gateGradients(cut(strips), dy, x, rule);
+    const joined = concat([reshape(ofRows, [images, height, channels]), reshape(ofColumns, [images, width, channels])], 1);
+    return [byStrips(dy, strips), joined];
+  }) as Tensor4D;
 }
 
 function scaled(x: Tensor, gates: Tensor[], rule: GateRule): Tensor {

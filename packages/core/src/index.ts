@@ -12,7 +12,7 @@ export { adaptiveKernelSize, type AdaptiveKernel } from './channel-kernel.js';
 export { convolve, convolvedSize, type ConvolutionGeometry, type ConvolveOptions } from './convolution.js';
 export { channelDropout } from './dropout.js';
 export { BlockError, either, nearest, show, showShape } from './errors.js';
-export { scale, type ScaleOptions } from './gating.js';
+export { scale, scaleByStrips, type ScaleOptions } from './gating.js';
 export { differentiable } from './gradient.js';
 export { jointLogits, type ChannelTerms } from './joint-logits.js';
 export { splitArgs, type LayerArgs } from './layer-args.js';

@@ -13,14 +13,15 @@ import {
   jointLogits,
   option,
   reducedChannels,
-  scale,
+  scaleJointly,
   type BlockArgs,
+  type ChannelTerms,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, relu, sigmoid, squeeze, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { sigmoid, squeeze, type Tensor, type Tensor2D, type Tensor3D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 
 export interface BAMOptions {
@@ -34,12 +35,6 @@ export interface BAMOptions {
   dilation?: number;
   /** How the branches become one: `multiply` as in the official code, `sum` as in the paper. Default: `multiply`. */
   combine?: 'multiply' | 'sum';
-}
-
-/** A layer of a branch, its batch norm and a ReLU. */
-interface Hidden<Layer> {
-  readonly layer: Layer;
-  readonly norm: parts.BatchNorm;
 }
 
 /**
@@ -58,10 +53,10 @@ export class BAM extends Block<BAMOptions> {
     combine: option.oneOf(['multiply', 'sum'], 'multiply'),
   };
 
-  private channelLayers!: Hidden<parts.Dense>[];
+  private channelLayers!: parts.DenseBatchNorm[];
   private toChannels!: parts.Dense;
-  private reduce!: Hidden<parts.Dense>;
-  private dilatedConvs!: Hidden<parts.Conv2D>[];
+  private reduce!: parts.DenseBatchNorm;
+  private dilatedConvs!: parts.ConvBatchNorm[];
   private toMap!: parts.Dense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
@@ -70,57 +65,55 @@ export class BAM extends Block<BAMOptions> {
     const { hiddenLayers, dilatedConvs, dilation } = this.options;
     // The official networks set all biases to zero, and give convolutions He et al.'s initialisation over the outputs.
     const biasInitializer = initializers.zeros();
-    const norm = (name: string) => parts.batchNorm(weights.at(name), hidden);
-    this.channelLayers = Array.from({ length: hiddenLayers }, (_, i) => ({
-      layer: parts.dense(weights.at(`channel${i}`), i === 0 ? channels : hidden, hidden, { biasInitializer }),
-      norm: norm(`channelNorm${i}`),
-    }));
+    const norm = (name: string) => parts.batchNorm(weights.at(name), hidden, { activation: 'relu' });
+    this.channelLayers = Array.from({ length: hiddenLayers }, (_, i) => {
+      const layer = parts.dense(weights.at(`channel${i}`), i === 0 ? channels : hidden, hidden, { biasInitializer });
+      return parts.denseBatchNorm(layer, norm(`channelNorm${i}`));
+    });
     this.toChannels = parts.dense(weights.at('toChannels'), hiddenLayers === 0 ? channels : hidden, channels, { biasInitializer });
-    this.reduce = {
-      layer: parts.dense(weights.at('reduce'), channels, hidden, { kernelInitializer: parts.heNormal(hidden), biasInitializer }),
-      norm: norm('reduceNorm'),
-    };
+    const reduce = parts.dense(weights.at('reduce'), channels, hidden, { kernelInitializer: parts.heNormal(hidden), biasInitializer });
+    this.reduce = parts.denseBatchNorm(reduce, norm('reduceNorm'));
     const convOptions = { kernelSize: 3, dilation, kernelInitializer: parts.heNormal(9 * hidden), biasInitializer };
-    this.dilatedConvs = Array.from({ length: dilatedConvs }, (_, i) => ({
-      layer: parts.conv2d(weights.at(`dilated${i}`), hidden, hidden, convOptions),
-      norm: norm(`dilatedNorm${i}`),
-    }));
+    this.dilatedConvs = Array.from({ length: dilatedConvs }, (_, i) => {
+      const layer = parts.conv2d(weights.at(`dilated${i}`), hidden, hidden, convOptions);
+      return parts.normalisedConv(layer, norm(`dilatedNorm${i}`));
+    });
     this.toMap = parts.dense(weights.at('toMap'), hidden, 1, { kernelInitializer: parts.heNormal(1), biasInitializer });
   }
 
   override forward(x: Tensor, training: boolean): Tensor {
-    const gate = this.gate(this.channelBranch(x, training), this.spatialBranch(x, training));
-    return scale(x, add(gate, 1)); // [N, H, W, C], equation 1
+    const [channel, spatial] = [this.channelBranch(x, training), this.spatialBranch(x, training)];
+    return scaleJointly(x, spatial, this.combine(channel), { residual: true }); // [N, H, W, C], equations 1 and 2
   }
 
   override maps(x: Tensor): Record<'channel' | 'spatial' | 'gate', Tensor> {
     const channel = this.channelBranch(x, false);
     const spatial = this.spatialBranch(x, false);
-    return { channel, spatial, gate: this.gate(channel, spatial) };
+    return { channel, spatial, gate: sigmoid(jointLogits(spatial, this.combine(channel))) };
   }
 
   override macs([images, height, width]: readonly number[]): number {
-    const channelBranch = [...this.channelLayers.map(({ layer }) => layer), this.toChannels];
-    const spatialBranch = [this.reduce.layer, ...this.dilatedConvs.map(({ layer }) => layer), this.toMap];
-    const sum = (layers: (parts.Dense | parts.Conv2D)[], positions: number) => layers.reduce((macs, layer) => macs + layer.macs(positions), 0);
+    const channelBranch = [...this.channelLayers, this.toChannels];
+    const spatialBranch = [this.reduce, ...this.dilatedConvs, this.toMap];
+    const sum = (layers: { macs(positions: number): number }[], positions: number) => layers.reduce((macs, layer) => macs + layer.macs(positions), 0);
     return sum(channelBranch, images) + sum(spatialBranch, images * height * width);
   }
 
   private channelBranch(x: Tensor, training: boolean): Tensor2D {
     let hidden = globalAvgPool(x); // [N, C]
-    for (const { layer, norm } of this.channelLayers) hidden = relu(norm(layer(hidden), training)); // [N, C / r]
+    for (const layer of this.channelLayers) hidden = layer(hidden, training); // [N, C / r]
     return this.toChannels(hidden); // [N, C], equation 3
   }
 
   private spatialBranch(x: Tensor, training: boolean): Tensor3D {
-    let hidden = relu(this.reduce.norm(this.reduce.layer(x as Tensor4D), training)); // [N, H, W, C / r]
-    for (const { layer, norm } of this.dilatedConvs) hidden = relu(norm(layer(hidden), training));
+    let hidden = this.reduce(x as Tensor4D, training); // [N, H, W, C / r]
+    for (const conv of this.dilatedConvs) hidden = conv(hidden, training);
     return squeeze(this.toMap(hidden), [3]); // [N, H, W], equation 4
   }
 
-  private gate(channel: Tensor2D, spatial: Tensor3D): Tensor {
-    const logits = jointLogits(spatial, this.options.combine === 'sum' ? { offset: channel } : { factor: channel });
-    return sigmoid(logits); // [N, H, W, C], equation 2
+  /** How the channels' logits join the positions'. */
+  private combine(channel: Tensor2D): ChannelTerms {
+    return this.options.combine === 'sum' ? { offset: channel } : { factor: channel };
   }
 }
 

@@ -13,7 +13,7 @@ import {
   jointLogits,
   option,
   reducedChannels,
-  scale,
+  scaleJointly,
   tanh,
   type BlockArgs,
   type ChannelTerms,
@@ -99,13 +99,14 @@ export class GlobalLocalAttention extends Block<GlobalLocalAttentionOptions> {
   }
 
   override forward(x: Tensor): Tensor {
-    return scale(x, this.gate(this.globalBranch(x), this.localBranch(x))); // [N, H, W, C]
+    const [g, s] = [this.globalBranch(x), this.localBranch(x)];
+    return scaleJointly(x, s, this.interact(g), { activation: this.squash }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): Record<'channel' | 'spatial' | 'gate', Tensor> {
     const channel = this.globalBranch(x);
     const spatial = this.localBranch(x);
-    return { channel, spatial, gate: this.gate(channel, spatial) };
+    return { channel, spatial, gate: SQUASHES[this.squash](jointLogits(spatial, this.interact(channel))) };
   }
 
   override macs([images, height, width]: readonly number[]): number {
@@ -127,9 +128,8 @@ export class GlobalLocalAttention extends Block<GlobalLocalAttentionOptions> {
     return squeeze(this.localCollapse(hidden), [3]); // [N, H, W]
   }
 
-  private gate(g: Tensor2D, s: Tensor3D): Tensor {
-    const { form, squash } = this.options;
-    return SQUASHES[squash ?? (form === 'paper' ? 'tanh' : 'sigmoid')](jointLogits(s, this.interact(g))); // [N, H, W, C]
+  private get squash(): keyof typeof SQUASHES {
+    return this.options.squash ?? (this.options.form === 'paper' ? 'tanh' : 'sigmoid');
   }
 
   /** a·(g + S) + m·(g·S) as (a + m·g)·S + a·g: one multiply-add a value of the map. */

@@ -8,11 +8,21 @@
  * pooling and fusions are those of its ablations. The last layer of each branch starts at zero: an added context changes nothing at the
  * start, and a multiplied one halves, sigmoid(0) being 1/2.
  */
-import { Block, globalAvgPool, option, reducedChannels, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import {
+  Block,
+  globalAvgPool,
+  option,
+  reducedChannels,
+  scale,
+  shift,
+  type BlockArgs,
+  type Schema,
+  type Shape,
+  type WeightScope,
+} from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { sigmoid, type Tensor } from '@tensorflow/tfjs-core';
+import { sigmoid, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { addEverywhere } from './context.js';
 
 /** How a context is pooled from all positions. */
 export type Pooling = 'attention' | 'avg';
@@ -63,8 +73,8 @@ export class GlobalContext extends Block<GlobalContextOptions> {
 
   override forward(x: Tensor): Tensor {
     const context = this.context(x); // [N, C]
-    const scaled = this.multiply ? scale(x, sigmoid(this.multiply(context))) : x;
-    return this.add ? addEverywhere(scaled, this.add(context)) : scaled; // [N, H, W, C]
+    const scaled = this.multiply ? scale(x, this.multiply(context), { activation: 'sigmoid' }) : x;
+    return this.add ? shift(scaled, this.add(context)) : scaled; // [N, H, W, C]
   }
 
   override maps(x: Tensor): Record<string, Tensor> {
@@ -78,7 +88,7 @@ export class GlobalContext extends Block<GlobalContextOptions> {
     return batch * ((this.attention?.macs(height * width) ?? 0) + (this.add?.macs() ?? 0) + (this.multiply?.macs() ?? 0));
   }
 
-  private context(x: Tensor): Tensor {
+  private context(x: Tensor): Tensor2D {
     return this.attention ? this.attention(x) : globalAvgPool(x);
   }
 }

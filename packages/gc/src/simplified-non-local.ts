@@ -7,11 +7,10 @@
  * Equals the authors' `ContextBlock(simple=True)` of DNL-Object-Detection. That code transforms every position and then pools; here, as in
  * the paper, the pooled context alone is transformed. The result is the same, since the attention does not depend on the query.
  */
-import { Block, sizeOf, type BlockArgs, type Shape, type WeightScope } from '@saccade/core';
+import { Block, shift, sizeOf, type BlockArgs, type Shape, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
-import { addEverywhere } from './context.js';
 
 /**
  * Pools one context an image by an attention map that all positions share, maps it linearly, and adds it to every position.
@@ -33,7 +32,7 @@ export class SimplifiedNonLocal extends Block<object> {
   }
 
   override forward(x: Tensor): Tensor {
-    return addEverywhere(x, this.value(this.attention(x)));
+    return shift(x, this.value(this.attention(x)));
   }
 
   override maps(x: Tensor): { spatial: Tensor } {

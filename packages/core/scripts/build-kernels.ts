@@ -8,29 +8,37 @@ import * as path from 'node:path';
 
 const folder = path.resolve(import.meta.dirname, '../src/kernels/wasm');
 
-const FLAGS = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--enable', 'simd,relaxed-simd'];
+const FLAGS = [
+  '-O3',
+  '--shrinkLevel',
+  '1',
+  '--converge',
+  '--noAssert',
+  '--runtime',
+  'stub',
+  '--importMemory',
+  '--noExportMemory',
+  '--enable',
+  'simd,relaxed-simd',
+];
 
 const names = readdirSync(folder).flatMap((file) => (file.endsWith('.as') ? [path.basename(file, '.as')] : []));
 for (const name of names) {
-  const binaries = { [constant(name)]: await binaryOf(name, true) };
-  // One that multiplies and adds has a second form, for engines without relaxed SIMD.
-  const plain = await binaryOf(name, false);
-  if (plain !== binaries[constant(name)]) binaries[`${constant(name)}_PLAIN`] = plain;
-
+  const binary = await binaryOf(name);
   const target = path.join(folder, `${name}-binary.ts`);
   // In hex, which gzip makes less of than of base64. On a line of its own, as the formatter has it.
-  const exports = Object.entries(binaries).map(([constant, hex]) => `export const ${constant} =\n  '${hex}';\n`);
-  const source = [`// Made from ${name}.as by \`npm run build:kernels\`.\n`, ...exports].join('');
+  const source = `// Made from ${name}.as by \`npm run build:kernels\`.\nexport const ${constant(name)} =\n  '${binary}';\n`;
   if (!process.argv.includes('--check')) writeFileSync(target, source);
   else if (!existsSync(target) || readFileSync(target, 'utf8') !== source)
     throw new Error(`${name}-binary.ts is not what ${name}.as compiles to. Run \`npm run build:kernels -w @saccade/core\`.`);
 }
 
 /** @returns the program, hex */
-async function binaryOf(name: string, relaxed: boolean): Promise<string> {
+async function binaryOf(name: string): Promise<string> {
   let binary: Uint8Array | undefined;
+  let text = '';
   let messages = '';
-  const { error } = await compile([`${name}.ts`, '-o', `${name}.wasm`, ...FLAGS, '--use', `RELAXED=${Number(relaxed)}`], {
+  const { error } = await compile([`${name}.ts`, '-o', `${name}.wasm`, '-t', `${name}.wat`, ...FLAGS], {
     // The source is no TypeScript, and should not look like it to other tools; the compiler knows no other extension.
     readFile: (file: string) => {
       const source = path.join(folder, file.replace(/\.ts$/, '.as'));
@@ -39,10 +47,16 @@ async function binaryOf(name: string, relaxed: boolean): Promise<string> {
     stderr: { write: (text: string | Uint8Array) => (messages += String(text)) },
     writeFile: (file: string, contents: string | Uint8Array) => {
       if (file === `${name}.wasm`) binary = contents as Uint8Array;
+      else text = String(contents);
     },
   });
   if (error || !binary) throw new Error(`${name}.as does not compile.\n${messages}`, { cause: error });
-  return Buffer.from(binary).toString('hex');
+  const hex = Buffer.from(binary).toString('hex');
+  // For engines without relaxed SIMD plain-simd.ts replaces these bytes.
+  const relaxed = hex.match(/../g)!.join(' ').split('fd 85 02').length - 1;
+  if (text.split('relaxed_').length - 1 !== relaxed || text.split('f32x4.relaxed_madd').length - 1 !== relaxed)
+    throw new Error(`${name}.as: the bytes of f32x4.relaxed_madd stand for something else, too, or there is another relaxed instruction.`);
+  return hex;
 }
 
 function constant(name: string): string {

@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { AttendInputs } from '../attend.js';
 import type { Inputs } from '../kernel.js';
-import { ATTEND, ATTEND_PLAIN } from './attend-binary.js';
+import { ATTEND } from './attend-binary.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
 import { programOf } from './program.js';
 
@@ -31,7 +31,7 @@ interface Attend {
 // a call that runs, to soon run what it optimised.
 const GROUP = 256;
 
-export const attendProgram = programOf<Attend>(ATTEND, ATTEND_PLAIN);
+export const attendProgram = programOf<Attend>(ATTEND);
 
 /** Works with the program, its scratch memory laid out for these inputs. */
 export function withAttend<T>(

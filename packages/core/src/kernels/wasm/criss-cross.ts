@@ -3,7 +3,7 @@ import { sizeOf } from '../../shapes.js';
 import type { CrissCrossGradientInputs, CrissCrossInputs } from '../criss-cross.js';
 import type { Form, Inputs } from '../kernel.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
-import { CRISS_CROSS, CRISS_CROSS_PLAIN } from './criss-cross-binary.js';
+import { CRISS_CROSS } from './criss-cross-binary.js';
 import { programOf } from './program.js';
 
 /** criss-cross.as */
@@ -53,7 +53,7 @@ interface Line {
 
 const STATISTICS_BYTES = 3 * FLOAT_BYTES; // a position
 
-const program = programOf<CrissCross>(CRISS_CROSS, CRISS_CROSS_PLAIN);
+const program = programOf<CrissCross>(CRISS_CROSS);
 
 /** The attention on wasm. */
 export const wasmCrissCross: Form<WasmBackend, CrissCrossInputs> = { canRun: program.canRun, run };

@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { GramAttrs, GramGradientInputs, GramInputs } from '../gram.js';
 import type { Form, Inputs } from '../kernel.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
-import { GRAM, GRAM_PLAIN } from './gram-binary.js';
+import { GRAM } from './gram-binary.js';
 import { programOf } from './program.js';
 
 /** gram.as */
@@ -17,7 +17,7 @@ interface Gram {
 // Positions a call: two panels of them fit into the inner cache.
 const GROUP = 256;
 
-const program = programOf<Gram>(GRAM, GRAM_PLAIN);
+const program = programOf<Gram>(GRAM);
 
 /** The matrix on wasm. */
 export const wasmGram: Form<WasmBackend, GramInputs, GramAttrs> = { canRun: program.canRun, run };

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { addressOf, withScratch, type WasmBackend } from './backend.js';
-import { LAYERS, LAYERS_PLAIN } from './layers-binary.js';
+import { LAYERS } from './layers-binary.js';
 import { programOf } from './program.js';
 
 /** layers.as */
@@ -89,7 +89,7 @@ interface Layers {
 }
 
 /** The small layers between pooling and gate, and convolutions. */
-export const layers = programOf<Layers>(LAYERS, LAYERS_PLAIN);
+export const layers = programOf<Layers>(LAYERS);
 
 /** What is folded into a factor and an offset for each channel, all `[C]` or none. */
 interface Folded {

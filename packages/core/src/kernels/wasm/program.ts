@@ -1,4 +1,5 @@
 import { isKnown, type WasmBackend } from './backend.js';
+import { inPlainSimd } from './plain-simd.js';
 
 /** A program of our own that works in the backend's memory. */
 export interface Program<P> {
@@ -11,13 +12,11 @@ export interface Program<P> {
   readonly on: (backend: WasmBackend) => P;
 }
 
-/**
- * @param codes the program, hex, for more and for less able engines: the first is taken that the engine validates
- */
-export function programOf<P>(...codes: readonly string[]): Program<P> {
+/** @param code the program, hex */
+export function programOf<P>(code: string): Program<P> {
   const instances = new WeakMap<WasmBackend, P | null>();
   const instanceOn = (backend: WasmBackend): P | null => {
-    if (!instances.has(backend)) instances.set(backend, instantiate(codes, backend) as P | null);
+    if (!instances.has(backend)) instances.set(backend, instantiate(code, backend) as P | null);
     return instances.get(backend)!;
   };
   return {
@@ -26,11 +25,12 @@ export function programOf<P>(...codes: readonly string[]): Program<P> {
   };
 }
 
-function instantiate(codes: readonly string[], backend: WasmBackend): WebAssembly.Exports | null {
+function instantiate(code: string, backend: WasmBackend): WebAssembly.Exports | null {
   const memory = memoryOf(backend);
   if (typeof memory === 'string') return without(memory);
-  const binary = codes.map(bytesOf).find((binary) => WebAssembly.validate(binary));
-  if (!binary) return without('this engine has no SIMD for WebAssembly');
+  const relaxed = bytesOf(code);
+  const binary = WebAssembly.validate(relaxed) ? relaxed : inPlainSimd(relaxed);
+  if (!WebAssembly.validate(binary)) return without('this engine has no SIMD for WebAssembly');
   return new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports;
 }
 

@@ -1,5 +1,5 @@
 import type { Gate } from '../../activations.js';
-import { SCALE_GATE, SCALE_GATE_PLAIN } from './scale-gate-binary.js';
+import { SCALE_GATE } from './scale-gate-binary.js';
 import { programOf } from './program.js';
 
 /** scale-gate.as */
@@ -12,7 +12,7 @@ interface GateProgram {
   readonly softmaxOfRows: (logits: number, branches: number, channels: number, to: number, constants: number) => void;
 }
 
-export const gateProgram = programOf<GateProgram>(SCALE_GATE, SCALE_GATE_PLAIN);
+export const gateProgram = programOf<GateProgram>(SCALE_GATE);
 
 const KINDS = { sigmoid: 1, hardSigmoid: 2 } as const satisfies Record<Gate, number>;
 

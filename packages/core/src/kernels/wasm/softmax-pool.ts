@@ -4,7 +4,7 @@ import type { Form, Inputs } from '../kernel.js';
 import type { SoftmaxPoolInputs } from '../softmax-pool.js';
 import { addressOf, withScratch, type WasmBackend } from './backend.js';
 import { programOf } from './program.js';
-import { SOFTMAX_POOL, SOFTMAX_POOL_PLAIN } from './softmax-pool-binary.js';
+import { SOFTMAX_POOL } from './softmax-pool-binary.js';
 
 /** softmax-pool.as */
 interface SoftmaxPool {
@@ -12,7 +12,7 @@ interface SoftmaxPool {
   readonly poolSoftmax: (x: number, images: number, rows: number, columns: number, kernel: number, out: number, scratch: number) => void;
 }
 
-const program = programOf<SoftmaxPool>(SOFTMAX_POOL, SOFTMAX_POOL_PLAIN);
+const program = programOf<SoftmaxPool>(SOFTMAX_POOL);
 
 /** The kernel on wasm. */
 export const wasmSoftmaxPool: Form<WasmBackend, SoftmaxPoolInputs> = { canRun: program.canRun, run };

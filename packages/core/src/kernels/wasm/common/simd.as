@@ -1,10 +1,8 @@
-// What the programs share of arithmetic. RELAXED is 1 or 0, as the compiler is told: whether the engine has relaxed SIMD.
+// What the programs share of arithmetic.
 
-/** a·b + c. */
+/** a·b + c. Of relaxed SIMD only this: plain-simd.ts replaces it where an engine has none. */
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  // @ts-ignore: a constant of the compiler's
-  if (RELAXED) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(f32x4.mul(a, b), c);
+  return f32x4.relaxed_madd(a, b, c);
 }

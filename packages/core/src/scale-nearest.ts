@@ -20,7 +20,7 @@ export function scaleNearest(x: Tensor4D, gate: Tensor4D, activation?: Gate): Te
   const isWhole = Number.isInteger(down) && Number.isInteger(across);
   // What is composed below needs regions of one size, the kernels only that there are fewer than pixels.
   if (!isWhole && !(fusedGateGradient.isAvailable() && gate.size < x.size)) {
-    return tidy(() => scale(x, resizeNearest(gateOf(gate, activation) as Tensor4D, [x.shape[1], x.shape[2]])));
+    return tidy(() => scale(x, resizeNearest(gateOf(gate, activation), [x.shape[1], x.shape[2]])));
   }
   const scaled = (x: Tensor, gate: Tensor): Tensor => fusedScale({ x, ...alone(gate) }, { activation }) ?? byRegions(x, gateOf(gate, activation));
   return differentiable([x, gate], scaled, (dy, [x, gate]) => [

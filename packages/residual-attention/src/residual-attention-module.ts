@@ -7,9 +7,9 @@
  * Also equals `AttentionModule_stage1`, `_stage2` and `_stage3` of tengshaofeng's PyTorch port with `pooling: 'pytorch'` and `extraSkips: true`,
  * and its `AttentionModule_pre` without the latter. The numbers of residual units are the paper's {p = 1, t = 2, r = 1}.
  */
-import { Block, option, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
+import { Block, option, scale, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, mul, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { hourglass, type Hourglass, type Pooling } from './hourglass.js';
 import { MASK_ATTENTION, type MaskAttention } from './mask-attention.js';
 import { residualUnit, type ResidualUnit } from './residual-unit.js';
@@ -55,8 +55,7 @@ export class ResidualAttentionModule extends Block<ResidualAttentionModuleOption
   private trunk!: ResidualUnit[];
   private hourglass!: Hourglass;
   private norm1!: parts.BatchNorm;
-  private conv1!: parts.Dense;
-  private norm2!: parts.BatchNorm;
+  private conv1!: parts.DenseBatchNorm;
   private conv2!: parts.Dense;
   private last!: ResidualUnit;
 
@@ -71,17 +70,18 @@ export class ResidualAttentionModule extends Block<ResidualAttentionModuleOption
     this.first = unit(weights.at('first'));
     this.trunk = [unit(weights.at('trunk0')), unit(weights.at('trunk1'))];
     this.hourglass = hourglass(weights.at('hourglass'), { depth, pooling, extraSkips, unit });
-    this.norm1 = parts.batchNorm(weights.at('norm1'), channels);
-    this.conv1 = parts.dense(weights.at('conv1'), channels, channels, { useBias: false });
-    this.norm2 = parts.batchNorm(weights.at('norm2'), channels);
-    this.conv2 = parts.dense(weights.at('conv2'), channels, channels, { useBias: false });
+    const norm = (name: string) => parts.batchNorm(weights.at(name), channels, { activation: 'relu' });
+    const conv = (name: string) => parts.dense(weights.at(name), channels, channels, { useBias: false });
+    this.norm1 = norm('norm1');
+    this.conv1 = parts.denseBatchNorm(conv('conv1'), norm('norm2'));
+    this.conv2 = conv('conv2');
     this.last = unit(weights.at('last'));
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
     const { trunk, mask } = this.branches(x, training); // [N, H, W, C] each
-    const attended = this.options.learning === 'residual' ? mul(add(mask, 1), trunk) : mul(mask, trunk); // equations 3 and 1
-    return this.last.forward(attended as Tensor4D, training);
+    const attended = scale(trunk, mask, { residual: this.options.learning === 'residual' }); // equations 3 and 1
+    return this.last.forward(attended, training);
   }
 
   override maps(x: Tensor4D): { mask: Tensor } {
@@ -100,8 +100,7 @@ export class ResidualAttentionModule extends Block<ResidualAttentionModuleOption
     const trunk = this.trunk.reduce((t, unit) => unit.forward(t, training), shared); // T(x)
     const upsampled = this.hourglass(shared, training);
     const h = extraSkips ? add<Tensor4D>(upsampled, trunk) : upsampled;
-    const z = this.conv1(relu(this.norm1(h, training)));
-    const logits = this.conv2(relu(this.norm2(z, training)));
+    const logits = this.conv2(this.conv1(this.norm1(h, training), training));
     return { trunk, mask: MASK_ATTENTION[attention](logits) }; // M(x)
   }
 }

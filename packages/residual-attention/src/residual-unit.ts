@@ -10,7 +10,7 @@
  */
 import { Block, convolvedSize, option, reducedChannels, type BlockArgs, type Schema, type Shape, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, relu, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 
 export interface ResidualUnitOptions {
   /** Output channels. Default: null, as many as the input has. */
@@ -38,10 +38,8 @@ export class ResidualUnit extends Block<ResidualUnitOptions> {
   };
 
   private norm1!: parts.BatchNorm;
-  private reduce!: parts.Dense;
-  private norm2!: parts.BatchNorm;
-  private conv!: parts.Conv2D;
-  private norm3!: parts.BatchNorm;
+  private reduce!: parts.DenseBatchNorm;
+  private conv!: parts.ConvBatchNorm;
   private expand!: parts.Dense;
   private project!: parts.Conv2D | null;
 
@@ -50,20 +48,21 @@ export class ResidualUnit extends Block<ResidualUnitOptions> {
     const { stride } = this.options;
     const filters = this.options.filters ?? channels;
     const width = this.options.width ?? reducedChannels(this.title, filters, this.options);
-    this.norm1 = parts.batchNorm(weights.at('norm1'), channels);
-    this.reduce = parts.dense(weights.at('reduce'), channels, width, { useBias: false });
-    this.norm2 = parts.batchNorm(weights.at('norm2'), width);
-    this.conv = parts.conv2d(weights.at('conv'), width, width, { kernelSize: 3, stride, useBias: false });
-    this.norm3 = parts.batchNorm(weights.at('norm3'), width);
+    const norm = (name: string, channels: number) => parts.batchNorm(weights.at(name), channels, { activation: 'relu' });
+    this.norm1 = norm('norm1', channels);
+    const reduce = parts.dense(weights.at('reduce'), channels, width, { useBias: false });
+    this.reduce = parts.denseBatchNorm(reduce, norm('norm2', width));
+    const conv = parts.conv2d(weights.at('conv'), width, width, { kernelSize: 3, stride, useBias: false });
+    this.conv = parts.normalisedConv(conv, norm('norm3', width));
     this.expand = parts.dense(weights.at('expand'), width, filters, { useBias: false });
     const projects = filters !== channels || stride !== 1;
     this.project = projects ? parts.conv2d(weights.at('project'), channels, filters, { kernelSize: 1, stride, useBias: false }) : null;
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    const a = relu(this.norm1(x, training)); // [N, H, W, C]
-    const b = relu(this.norm2(this.reduce(a), training)); // [N, H, W, width]
-    const c = relu(this.norm3(this.conv(b), training)); // [N, H', W', width]
+    const a = this.norm1(x, training); // [N, H, W, C]
+    const b = this.reduce(a, training); // [N, H, W, width]
+    const c = this.conv(b, training); // [N, H', W', width]
     return add(this.expand(c), this.project ? this.project(a) : x); // [N, H', W', filters]
   }
 

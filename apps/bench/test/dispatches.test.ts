@@ -22,6 +22,8 @@ describe.skipIf(!inject('webgpu'))('on WebGPU', () => {
     ['@saccade/eca', 'EfficientChannelAttention', 3, 3],
     ['@saccade/ge', 'GatherExcite', 3, 3],
     ['@saccade/gc', 'GlobalContext', 4, 3],
+    ['@saccade/coord', 'CoordinateAttention', 4, 3],
+    ['@saccade/cbam', 'CBAM', 5, 4],
   ])('%s: %s takes at most %i dispatches, and moves the bytes of %i maps', async (name, block, dispatches, maps) => {
     const entries = await packages.find((candidate) => candidate.name === name)!.load();
     // As many positions as early maps have, which large reductions take in stages.

@@ -1,10 +1,10 @@
-import { convolve, convolvedSize, localAvgPool, resizeBilinear, resizeNearest, type ConvolveOptions } from '@saccade/core';
+import { convolve, convolvedSize, localAvgPool, resizeBilinear, resizeNearest, type ConvolutionGeometry, type ConvolveOptions } from '@saccade/core';
 import { onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { expectSame, normal, toTensor } from './plain.ts';
 
-type Geometry = Omit<Required<ConvolveOptions>, 'factor' | 'bias'>;
+type Geometry = Required<ConvolutionGeometry & Pick<ConvolveOptions, 'groups'>>;
 
 const CONVOLUTIONS: [string, shape: number[], kernel: number[], Geometry][] = [
   ['a plain one', [2, 5, 4, 3], [3, 3, 3, 2], { stride: 1, dilation: 1, groups: 1, padding: 1 }],

@@ -28,7 +28,7 @@ function scopeOf(tensors: Readonly<Record<string, tf.Tensor | undefined>>): Weig
   return new WeightScope(({ path }) => ({ read: () => tensors[path] ?? expect.fail(path), write: () => expect.fail(`${path} was written`) }));
 }
 
-function plainConvolution(planes: tf.Tensor, kernel: tf.Tensor, { rows = [0, planes.shape[2]], turned = false }: PlaneGeometry = {}): tf.Tensor {
+function plainConvolution(planes: tf.Tensor, kernel: tf.Tensor, { rows = [0, planes.shape[2]!], turned = false }: PlaneGeometry = {}): tf.Tensor {
   const [count, images, , width] = planes.shape;
   const seen = tf.slice(planes, [0, 0, rows[0], 0], [count, images, rows[1] - rows[0], width]);
   const filter = turned ? tf.transpose(kernel, [1, 0, 2, 3]) : kernel;

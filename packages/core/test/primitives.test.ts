@@ -224,7 +224,8 @@ onEachBackend((backend) => {
 
   test.each(GATE_SHAPES)('scale of %j by %j', async (shape, gate, aligned) => {
     const plain: Operation = (x, gate) => tf.mul(x, tf.reshape(gate, aligned));
-    await expectSame(scale, plain, [normal(shape, 5), normal(gate, 6)], tolerance);
+    const ours: Operation = (x, gate) => scale(x, gate);
+    await expectSame(ours, plain, [normal(shape, 5), normal(gate, 6)], tolerance);
   });
 
   test.each(

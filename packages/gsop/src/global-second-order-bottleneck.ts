@@ -56,16 +56,12 @@ export class GlobalSecondOrderBottleneck extends Block<GlobalSecondOrderBottlene
     const channels = inputShape.at(-1)!;
     const filters = this.filtersOf(channels);
     const inner = filters / EXPANSION;
-    const convNorm = (name: string, inputs: number, outputs: number, kernelSize: number, convStride = 1) =>
-      parts.convBatchNorm(weights.at(name), inputs, outputs, {
-        kernelSize,
-        stride: convStride,
-        kernelInitializer: parts.heNormal(kernelSize ** 2 * outputs),
-      });
-    this.reduce = convNorm('reduce', channels, inner, 1);
-    this.conv = convNorm('conv', inner, inner, 3, stride);
-    this.expand = convNorm('expand', inner, filters, 1);
-    this.shortcut = stride > 1 || channels !== filters ? convNorm('shortcut', channels, filters, 1, stride) : null;
+    const convNorm = (name: string, inputs: number, outputs: number, options: parts.ConvBatchNormOptions) =>
+      parts.convBatchNorm(weights.at(name), inputs, outputs, { ...options, kernelInitializer: parts.heNormal(options.kernelSize ** 2 * outputs) });
+    this.reduce = convNorm('reduce', channels, inner, { kernelSize: 1, activation: 'relu' });
+    this.conv = convNorm('conv', inner, inner, { kernelSize: 3, stride, activation: 'relu' });
+    this.expand = convNorm('expand', inner, filters, { kernelSize: 1 });
+    this.shortcut = stride > 1 || channels !== filters ? convNorm('shortcut', channels, filters, { kernelSize: 1, stride }) : null;
     const outputShape = this.outputShapeFor(inputShape);
     this.channel = attention === 'position' ? null : globalSecondOrderPooling({ width, reductionStride, leakyRelu });
     this.channel?.define(weights.at('channel'), outputShape);
@@ -113,7 +109,7 @@ export class GlobalSecondOrderBottleneck extends Block<GlobalSecondOrderBottlene
   }
 
   private branch(x: Tensor4D, training: boolean): Tensor4D {
-    return this.expand(relu(this.conv(relu(this.reduce(x, training)), training)), training);
+    return this.expand(this.conv(this.reduce(x, training), training), training);
   }
 }
 

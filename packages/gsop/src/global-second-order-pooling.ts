@@ -37,8 +37,7 @@ export class GlobalSecondOrderPooling extends Block<GlobalSecondOrderPoolingOpti
     leakyRelu: option.flag(false),
   };
 
-  private reduce!: parts.Conv2D;
-  private reduceNorm!: parts.BatchNorm;
+  private reduce!: parts.ConvBatchNorm;
   private rowNorm!: parts.BatchNorm;
   private rowConv!: RowConv;
   private expand!: parts.Dense;
@@ -48,23 +47,22 @@ export class GlobalSecondOrderPooling extends Block<GlobalSecondOrderPoolingOpti
     const channels = inputShape.at(-1)!;
     const { width, reductionStride } = this.options;
     this.stride = reductionStride ?? (channels > CHANNELS_OF_FIRST_STAGE ? 1 : 2);
-    this.reduce = parts.conv2d(weights.at('reduce'), channels, width, {
-      kernelSize: 1,
-      stride: this.stride,
-      kernelInitializer: parts.heNormal(width),
-    });
-    this.reduceNorm = parts.batchNorm(weights.at('reduceNorm'), width);
+    const conv = { kernelSize: 1, stride: this.stride, kernelInitializer: parts.heNormal(width) };
+    this.reduce = parts.normalisedConv(
+      parts.conv2d(weights.at('reduce'), channels, width, conv),
+      parts.batchNorm(weights.at('reduceNorm'), width, { activation: 'relu' }),
+    );
     this.rowNorm = parts.batchNorm(weights.at('rowNorm'), width);
     this.rowConv = rowConv(weights.at('rowConv'), width);
     this.expand = parts.dense(weights.at('expand'), VALUES_PER_ROW * width, channels, { kernelInitializer: parts.heNormal(channels) });
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    return scale(x, this.gate(x, training)); // [N, H, W, C]
+    return scale(x, this.excite(x, training), { activation: 'sigmoid' }); // [N, H, W, C]
   }
 
   override maps(x: Tensor4D): { channel: Tensor } {
-    return { channel: this.gate(x, false) };
+    return { channel: sigmoid(this.excite(x, false)) };
   }
 
   override macs([images, height, width]: readonly number[]): number {
@@ -74,12 +72,13 @@ export class GlobalSecondOrderPooling extends Block<GlobalSecondOrderPoolingOpti
     return this.reduce.macs(positions) + covariance + this.rowConv.macs(images) + this.expand.macs(images);
   }
 
-  private gate(x: Tensor4D, training: boolean): Tensor {
-    const z = relu(this.reduceNorm(this.reduce(relu(x)), training)); // [N, H', W', d]
+  /** The gate's logits. */
+  private excite(x: Tensor4D, training: boolean): Tensor {
+    const z = this.reduce(relu(x), training); // [N, H', W', d]
     // Symmetric, so that its rows may be taken for columns, the channels that they are normalised and convolved as.
     const covariance = this.rowNorm(covariancePool(z), training); // [N, d, d]
     const rows = this.rowConv(covariance); // [N, 4d]
-    return sigmoid(this.expand(this.options.leakyRelu ? leakyRelu(rows, 0.1) : rows)); // [N, C]
+    return this.expand(this.options.leakyRelu ? leakyRelu(rows, 0.1) : rows); // [N, C]
   }
 }
 

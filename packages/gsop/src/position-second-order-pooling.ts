@@ -44,16 +44,15 @@ export class PositionSecondOrderPooling extends Block<PositionSecondOrderPooling
     width: option.integer(128),
   };
 
-  private reduce!: parts.Dense;
-  private reduceNorm!: parts.BatchNorm;
+  private reduce!: parts.DenseBatchNorm;
   private rowNorm!: parts.BatchNorm;
   private rowConv!: RowConv;
   private expand!: parts.Dense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const { width } = this.options;
-    this.reduce = parts.dense(weights.at('reduce'), inputShape.at(-1)!, width, { kernelInitializer: parts.heNormal(width) });
-    this.reduceNorm = parts.batchNorm(weights.at('reduceNorm'), width);
+    const reduce = parts.dense(weights.at('reduce'), inputShape.at(-1)!, width, { kernelInitializer: parts.heNormal(width) });
+    this.reduce = parts.denseBatchNorm(reduce, parts.batchNorm(weights.at('reduceNorm'), width));
     this.rowNorm = parts.batchNorm(weights.at('rowNorm'), POSITIONS);
     this.rowConv = rowConv(weights.at('rowConv'), POSITIONS);
     this.expand = parts.dense(weights.at('expand'), VALUES_PER_ROW * POSITIONS, POSITIONS, { kernelInitializer: parts.heNormal(POSITIONS) });
@@ -83,14 +82,13 @@ export class PositionSecondOrderPooling extends Block<PositionSecondOrderPooling
   /** The reduced channels of the map at 8×8 pixels, `[N, d, 64]`. */
   private features(rectified: Tensor4D, training: boolean): Tensor3D {
     const [images, height, width] = rectified.shape;
-    const reduce = (x: Tensor4D) => this.reduceNorm(this.reduce(x), training); // [N, …, d]
     const rows = (x: Tensor4D): Tensor3D => transposeLast(reshape<Rank.R3>(x, [images, x.shape[1] * x.shape[2], x.shape[3]])); // [N, d, positions]
     // Means commute with both, as long as the batch norm takes no statistics; first to pool leaves little to convolve.
     if (!training && height % SIDE === 0 && width % SIDE === 0) {
       const window: [number, number] = [height / SIDE, width / SIDE];
-      return rows(reduce(avgPool(rectified, window, window, 'valid')));
+      return rows(this.reduce(avgPool(rectified, window, window, 'valid'), training));
     }
-    const maps: Tensor3D = reshape(rows(reduce(rectified)), [-1, height, width]); // [N·d, H, W]
+    const maps: Tensor3D = reshape(rows(this.reduce(rectified, training)), [-1, height, width]); // [N·d, H, W]
     return reshape(adaptiveAvgPool(maps, [SIDE, SIDE]), [images, -1, POSITIONS]);
   }
 

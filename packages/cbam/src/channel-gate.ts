@@ -16,7 +16,6 @@ import {
   reducedChannels,
   scale,
   type BlockArgs,
-  type PoolKind,
   type Schema,
   type Shape,
   type WeightScope,
@@ -78,7 +77,7 @@ export class ChannelGate extends Block<ChannelGateOptions> {
   /** `[pools, N, C]`: the MLP is shared, so all go through it at once. */
   private pool(x: Tensor): Tensor3D {
     const { pools } = this.options;
-    if (pools.every((pool) => pool === 'avg' || pool === 'max')) return globalPools(x, pools as readonly PoolKind[]);
+    if (pools.every((pool) => pool === 'avg' || pool === 'max')) return globalPools(x, pools);
     return stack(pools.map((pool) => POOLS[pool](x))) as Tensor3D;
   }
 }

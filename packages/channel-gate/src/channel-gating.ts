@@ -11,6 +11,7 @@
 import {
   Block,
   GATES,
+  globalPools,
   option,
   scale,
   sizeOf,
@@ -22,7 +23,7 @@ import {
   type Shape,
   type WeightScope,
 } from '@saccade/core';
-import { addN, concat, mul, reshape, sum, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import { addN, mul, stack, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { EXCITATIONS, type ExcitationPart } from './excitation.js';
 import { FIXED_SIZE, SQUEEZES, type SqueezePart } from './squeeze.js';
 
@@ -103,11 +104,12 @@ export class ChannelGating extends Block<ChannelGatingOptions> {
   }
 
   override forward(x: Tensor): Tensor {
-    return scale(x, this.gateOf(x)); // [N, H, W, C]
+    const logits = this.excite(x);
+    return logits.length > 1 ? scale(x, this.gateOf(logits)) : scale(x, logits[0], { activation: this.options.gate }); // [N, H, W, C]
   }
 
   override maps(x: Tensor): Record<string, Tensor> {
-    return Object.assign({ channel: this.gateOf(x) }, ...this.squeezes.map((squeeze) => squeeze.maps?.(x)));
+    return Object.assign({ channel: this.gateOf(this.excite(x)) }, ...this.squeezes.map((squeeze) => squeeze.maps?.(x)));
   }
 
   override macs([images, ...map]: readonly number[]): number {
@@ -125,18 +127,22 @@ export class ChannelGating extends Block<ChannelGatingOptions> {
     return [this.options.squeeze].flat();
   }
 
-  private gateOf(x: Tensor): Tensor2D {
-    const s = concat(
-      this.squeezes.map((squeeze) => squeeze(x)),
-      0,
-    ); // [squeezes·N, C]: the excitation is shared, so all go through it at once
-    const gates = this.excitation(s).map((logits) => GATES[this.options.gate](this.sumOfSqueezes(logits)));
-    return gates.length === 1 ? gates[0] : mul(addN(gates), 1 / gates.length); // [N, C]
+  /** The mean of the gates of such logits, `[N, C]`. */
+  private gateOf(logits: Tensor2D[]): Tensor2D {
+    const gates = logits.map((logits) => GATES[this.options.gate](logits));
+    return gates.length === 1 ? gates[0] : mul(addN(gates), 1 / gates.length);
   }
 
-  private sumOfSqueezes(logits: Tensor2D): Tensor2D {
-    const count = this.squeezes.length;
-    return count === 1 ? logits : sum(reshape(logits, [count, -1, logits.shape[1]]), 0);
+  /** The logits of one or more gates, `[N, C]` each. */
+  private excite(x: Tensor): Tensor2D[] {
+    return this.excitation(this.squeeze(x));
+  }
+
+  /** `[squeezes, N, C]`: the excitation is shared, so all go through it at once. */
+  private squeeze(x: Tensor): Tensor3D {
+    const { names } = this;
+    if (names.every((name) => name === 'avg' || name === 'max')) return globalPools(x, names);
+    return stack(this.squeezes.map((squeeze) => squeeze(x))) as Tensor3D;
   }
 }
 

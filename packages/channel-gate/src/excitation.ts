@@ -1,11 +1,11 @@
 import { adaptiveKernelSize, attend, reducedChannels, type Activation, type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { reshape, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { reshape, sum, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 
 /** One way to let the channels decide on each other's gates, with its weights. */
 export interface ExcitationPart {
-  /** `[M, C]` to the logits of one or more gates, `[M, C]` each, whose mean is the layer's gate. */
-  (s: Tensor2D): Tensor2D[];
+  /** `[squeezes, N, C]` to the logits of one or more gates, `[N, C]` each, summed over the squeezes. The gates' mean is the layer's. */
+  (s: Tensor3D): Tensor2D[];
   /** Multiply-adds over so many rows. */
   macs(rows: number): number;
 }
@@ -44,7 +44,7 @@ function bottleneck(weights: WeightScope, channels: number, options: ExcitationO
   // As SE starts it.
   const start = { reduce: parts.heFanOut(width), expand: parts.heFanOut(channels) };
   const part = parts.bottleneck(weights, channels, width, { activation, norm, useBias, ...start });
-  return Object.assign((s: Tensor2D) => [part(s)], { macs: (rows: number) => part.macs(rows) });
+  return Object.assign((s: Tensor3D) => [part.summed(s)], { macs: (rows: number) => part.macs(rows) });
 }
 
 /**
@@ -52,9 +52,11 @@ function bottleneck(weights: WeightScope, channels: number, options: ExcitationO
  * the gates that bring several sizes together.
  */
 function convs(channels: number, list: parts.ChannelConv[]): ExcitationPart {
-  return Object.assign((s: Tensor2D) => list.map((conv) => conv(s)), {
-    macs: (rows: number) => rows * list.reduce((sum, conv) => sum + conv.macs(channels), 0),
-  });
+  const apply = (s: Tensor3D): Tensor2D[] => {
+    const all = summed(s); // before the convolutions, which are linear
+    return list.map((conv) => conv(all));
+  };
+  return Object.assign(apply, { macs: (rows: number) => rows * list.reduce((sum, conv) => sum + conv.macs(channels), 0) });
 }
 
 /**
@@ -65,12 +67,18 @@ function convs(channels: number, list: parts.ChannelConv[]): ExcitationPart {
 function selfAttention(weights: WeightScope, channels: number, options: ExcitationOptions): ExcitationPart {
   const kernelSize = kernelSizeOf(channels, options);
   const [query, key, value] = ['query', 'key', 'value'].map((name) => parts.channelConv(weights.at(name), { kernelSize }));
-  const apply = (s: Tensor2D): Tensor2D[] => {
-    const tokens = (conv: parts.ChannelConv): Tensor3D => reshape(conv(s), [...s.shape, 1]); // [M, C, 1]
-    return [reshape(attend(tokens(query), tokens(key), tokens(value)), s.shape)];
+  const apply = (s: Tensor3D): Tensor2D[] => {
+    const rows: Tensor2D = reshape(s, [-1, channels]);
+    const tokens = (conv: parts.ChannelConv): Tensor3D => reshape(conv(rows), [...rows.shape, 1]); // [squeezes·N, C, 1]
+    return [summed(reshape(attend(tokens(query), tokens(key), tokens(value)), s.shape))];
   };
   // The three convolutions, the scores, and the weighted sum.
   return Object.assign(apply, { macs: (rows: number) => rows * (3 * kernelSize * channels + 2 * channels * channels) });
+}
+
+/** `[squeezes, N, C]` to `[N, C]` */
+function summed(s: Tensor3D): Tensor2D {
+  return s.shape[0] === 1 ? reshape(s, s.shape.slice(1) as Tensor2D['shape']) : sum(s, 0);
 }
 
 function kernelSizeOf(channels: number, { kernelSize }: ExcitationOptions): number {

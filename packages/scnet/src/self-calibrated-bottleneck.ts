@@ -64,31 +64,31 @@ export class SelfCalibratedBottleneck extends Block<SelfCalibratedBottleneckOpti
     }
     const stride = averageDown ? 1 : this.options.stride;
     // He et al.'s initialisation over the outputs, as in the official networks.
-    const conv1x1 = (name: string, inputs: number, filters: number, stride = 1) =>
-      parts.convBatchNorm(weights.at(name), inputs, filters, { kernelSize: 1, stride, kernelInitializer: parts.heNormal(filters) });
-    this.reduceA = conv1x1('reduceA', channels, this.width);
-    this.reduceB = conv1x1('reduceB', channels, this.width);
-    const kernelInitializer = parts.heNormal(9 * this.width);
-    this.k1 = parts.convBatchNorm(weights.at('k1'), this.width, this.width, { kernelSize: 3, stride, dilation, groups, kernelInitializer });
+    const conv1x1 = (name: string, inputs: number, filters: number, options: Pick<parts.ConvBatchNormOptions, 'stride' | 'activation'> = {}) =>
+      parts.convBatchNorm(weights.at(name), inputs, filters, { ...options, kernelSize: 1, kernelInitializer: parts.heNormal(filters) });
+    this.reduceA = conv1x1('reduceA', channels, this.width, { activation: 'relu' });
+    this.reduceB = conv1x1('reduceB', channels, this.width, { activation: 'relu' });
+    const k1 = { kernelSize: 3, stride, dilation, groups, kernelInitializer: parts.heNormal(9 * this.width) };
+    this.k1 = parts.convBatchNorm(weights.at('k1'), this.width, this.width, { ...k1, activation: 'relu' });
     this.calibrated = new SelfCalibratedConv({ poolingRate, upsampling, stride, dilation, groups });
     this.calibrated.define(weights.at('calibrated'), [...inputShape.slice(0, -1), this.width]);
     this.expand = conv1x1('expand', 2 * this.width, filters);
     this.project = this.needsProjection(channels, filters)
-      ? conv1x1('project', channels, filters, this.options.shortcut === 'pooledProjection' ? 1 : this.options.stride)
+      ? conv1x1('project', channels, filters, { stride: this.options.shortcut === 'pooledProjection' ? 1 : this.options.stride })
       : null;
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
     const { averageDown, stride } = this.options;
-    const a = relu(this.k1(relu(this.reduceA(x, training)), training));
-    const b = relu(this.calibrated.forward(relu(this.reduceB(x, training)), training));
+    const a = this.k1(this.reduceA(x, training), training);
+    const b = relu(this.calibrated.forward(this.reduceB(x, training), training));
     const halves = concat([a, b], 3); // [N, ⌈H/stride⌉, ⌈W/stride⌉, 2·width]; with averageDown still [N, H, W, 2·width]
     const branch = this.expand(averageDown ? averageAround(halves, stride) : halves, training);
     return relu(add(branch, this.shortcut(x, training))); // [N, ⌈H/stride⌉, ⌈W/stride⌉, filters]
   }
 
   override maps(x: Tensor4D): { calibration: Tensor4D } {
-    return this.calibrated.maps(relu(this.reduceB(x, false)));
+    return this.calibrated.maps(this.reduceB(x, false));
   }
 
   override macs([images, height, width]: readonly number[]): number {

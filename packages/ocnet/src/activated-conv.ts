@@ -1,14 +1,8 @@
-import { ACTIVATIONS, type WeightScope } from '@saccade/core';
+import type { WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import type { Tensor4D } from '@tensorflow/tfjs-core';
 
 /** A convolution, batch norm and a leaky ReLU: the latter two are OCNet's activated batch norm. */
-export interface ActivatedConv {
-  /** `[N, H, W, inputs]` to `[N, H, W, filters]` */
-  (x: Tensor4D, training: boolean): Tensor4D;
-  /** Multiply-adds for so many positions. */
-  macs(positions: number): number;
-}
+export type ActivatedConv = parts.ConvBatchNorm;
 
 export interface ActivatedConvOptions {
   /** Default: 1. */
@@ -24,12 +18,9 @@ export interface ActivatedConvOptions {
 /** Declares an {@link ActivatedConv} part: a convolution `conv` and a batch norm `norm`, with the weights of both. */
 export function activatedConv(weights: WeightScope, inputs: number, filters: number, options: ActivatedConvOptions = {}): ActivatedConv {
   const { kernelSize = 1, dilation = 1, useBias = true, momentum = 0.1 } = options;
+  const norm = () => parts.batchNorm(weights.at('norm'), filters, { momentum, activation: 'leakyRelu' });
   // As a matrix product, a convolution with a kernel of size 1 trains on wasm without further kernels.
-  const conv: { (x: Tensor4D): Tensor4D; macs(positions: number): number } =
-    kernelSize === 1
-      ? parts.dense(weights.at('conv'), inputs, filters, { useBias })
-      : parts.conv2d(weights.at('conv'), inputs, filters, { kernelSize, dilation, useBias });
-  const norm = parts.batchNorm(weights.at('norm'), filters, { momentum });
-  const apply = (x: Tensor4D, training: boolean) => ACTIVATIONS.leakyRelu(norm(conv(x), training));
-  return Object.assign(apply, { macs: (positions: number) => conv.macs(positions) });
+  return kernelSize === 1
+    ? parts.denseBatchNorm(parts.dense(weights.at('conv'), inputs, filters, { useBias }), norm())
+    : parts.normalisedConv(parts.conv2d(weights.at('conv'), inputs, filters, { kernelSize, dilation, useBias }), norm());
 }

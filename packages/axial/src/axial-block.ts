@@ -60,7 +60,7 @@ export class AxialBlock extends Block<AxialBlockOptions> {
     const { filters, width, projects } = this.plan(channels);
     const inner = [...inputShape.slice(0, -1), width];
     // He et al.'s initialisation over the outputs, as in the official networks.
-    this.reduce = projection(weights.at('reduce'), channels, width, { kernelInitializer: parts.heNormal(width) });
+    this.reduce = projection(weights.at('reduce'), channels, width, { kernelInitializer: parts.heNormal(width), activation: 'relu' });
     this.alongHeight = positionSensitiveAxialAttention({ axis: 'height', groups });
     this.alongHeight.define(weights.at('height'), inner);
     this.alongWidth = positionSensitiveAxialAttention({ axis: 'width', groups, stride });
@@ -73,13 +73,13 @@ export class AxialBlock extends Block<AxialBlockOptions> {
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    const h = this.alongHeight.forward(relu(this.reduce(x, training)) as Tensor4D, training); // [N, H, W, width]
+    const h = this.alongHeight.forward(this.reduce(x, training), training); // [N, H, W, width]
     const y = relu(this.alongWidth.forward(h, training)); // [N, H/stride, W/stride, width]
     return relu(add(this.expand(y, training), this.project ? this.project(x, training) : x));
   }
 
   override maps(x: Tensor4D, queries: readonly number[]): Record<string, Tensor> {
-    const h = relu(this.reduce(x, false)) as Tensor4D;
+    const h = this.reduce(x, false);
     return { ...this.alongHeight.maps(h, queries), ...this.alongWidth.maps(this.alongHeight.forward(h, false), queries) };
   }
 

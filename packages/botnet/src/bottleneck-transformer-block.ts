@@ -65,7 +65,7 @@ export class BottleneckTransformerBlock extends Block<BottleneckTransformerBlock
 
   override define(weights: WeightScope, inputShape: Shape): void {
     const channels = inputShape.at(-1)!;
-    const { reduction, heads, headChannels, stride, positions, scalePositions, useBias, shortcutKernelSize } = this.options;
+    const { reduction, heads, headChannels, stride, positions, scalePositions, useBias, activation, shortcutKernelSize } = this.options;
     const filters = this.options.filters ?? channels;
     this.width = reducedChannels(this.title, filters, { reduction });
     if (headChannels === null && this.width % heads !== 0) {
@@ -74,29 +74,28 @@ export class BottleneckTransformerBlock extends Block<BottleneckTransformerBlock
       );
     }
     const attended = headChannels === null ? this.width : heads * headChannels;
-    this.reduce = parts.convBatchNorm(weights.at('reduce'), channels, this.width, { kernelSize: 1 });
+    this.reduce = parts.convBatchNorm(weights.at('reduce'), channels, this.width, { kernelSize: 1, activation });
     this.attention = new BottleneckSelfAttention({ filters: attended, heads, stride, positions, scalePositions, useBias });
     this.attention.define(weights.at('attention'), [...inputShape.slice(0, -1), this.width]);
-    this.norm = parts.batchNorm(weights.at('norm'), attended);
+    this.norm = parts.batchNorm(weights.at('norm'), attended, { activation });
     // The block starts as its shortcut.
     this.expand = parts.convBatchNorm(weights.at('expand'), attended, filters, { kernelSize: 1, gammaInitializer: initializers.zeros() });
     this.project =
       stride === 1 && filters === channels
         ? null
-        : parts.convBatchNorm(weights.at('project'), channels, filters, { kernelSize: shortcutKernelSize, stride });
+        : parts.convBatchNorm(weights.at('project'), channels, filters, { kernelSize: shortcutKernelSize, stride, activation });
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
+    const reduced = this.reduce(x, training); // [N, H, W, width]
+    const attended = this.norm(this.attention.forward(reduced), training); // [N, H/stride, W/stride, width]
+    const shortcut = this.project ? this.project(x, training) : x;
     const activate = ACTIVATIONS[this.options.activation] as (x: Tensor4D) => Tensor4D;
-    const reduced = activate(this.reduce(x, training)); // [N, H, W, width]
-    const attended = activate(this.norm(this.attention.forward(reduced), training)); // [N, H/stride, W/stride, width]
-    const shortcut = this.project ? activate(this.project(x, training)) : x;
     return activate(add(this.expand(attended, training), shortcut)); // [N, H/stride, W/stride, filters]
   }
 
   override maps(x: Tensor4D, queries: readonly number[]): { query: Tensor4D } {
-    const activate = ACTIVATIONS[this.options.activation] as (x: Tensor4D) => Tensor4D;
-    return this.attention.maps(activate(this.reduce(x, false)), queries);
+    return this.attention.maps(this.reduce(x, false), queries);
   }
 
   override macs([images, height, width]: readonly number[]): number {

@@ -12,8 +12,8 @@ import {
   ACTIVATIONS,
   Block,
   BlockError,
-  hardSigmoid,
   option,
+  scale,
   stripAvgPool,
   type Activation,
   type BlockArgs,
@@ -22,7 +22,7 @@ import {
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, mul, slice, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, slice, transpose, type Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { axisAttention, type AxisAttention } from './axis-attention.js';
 
@@ -69,7 +69,7 @@ export class SqueezeAxialAttention extends Block<SqueezeAxialAttentionOptions> {
     }
     const all = 2 * keyChannels + valueChannels;
     this.project = parts.convBatchNorm(weights.at('project'), channels, all, { kernelSize: 1 });
-    this.enhance = parts.depthwiseBatchNorm(weights.at('enhance'), all, { kernelSize: 3 });
+    this.enhance = parts.depthwiseBatchNorm(weights.at('enhance'), all, { kernelSize: 3, activation });
     this.restore = parts.convBatchNorm(weights.at('restore'), all, channels, { kernelSize: 1 });
     const axis = { heads, headChannels, valueChannels, activation };
     this.row = axisAttention(weights.at('row'), axis);
@@ -79,14 +79,14 @@ export class SqueezeAxialAttention extends Block<SqueezeAxialAttentionOptions> {
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    const activate = ACTIVATIONS[this.options.activation] as (x: Tensor4D) => Tensor4D;
     const qkv = this.project(x, training); // [N, H, W, 2K + V]
-    const details = this.restore(activate(this.enhance(qkv, training)), training); // [N, H, W, C]
+    const details = this.restore(this.enhance(qkv, training), training); // [N, H, W, C]
     const row = this.row(stripAvgPool(qkv, 'width'), training); // [N, H, 1, V]
     const column = this.column(stripAvgPool(qkv, 'height'), training); // [N, W, 1, V]
     const v = slice(qkv, [0, 0, 0, 2 * widthsOf(this.options).keyChannels]); // [N, H, W, V]
     const context = add<Tensor4D>(add(v, row), transpose(column, [0, 2, 1, 3]));
-    return mul(hardSigmoid(this.fuse(activate(context), training)), details); // [N, H, W, C]
+    const activate = ACTIVATIONS[this.options.activation] as (x: Tensor4D) => Tensor4D;
+    return scale(details, this.fuse(activate(context), training), { activation: 'hardSigmoid' }); // [N, H, W, C]
   }
 
   override maps(x: Tensor4D): Record<'row' | 'column', Tensor4D> {

@@ -1,6 +1,6 @@
 import { type WeightScope } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { relu, type Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor4D } from '@tensorflow/tfjs-core';
 import type { ChannelAffinityAttention } from './channel-affinity-attention.js';
 import type { PositionAttention } from './position-attention.js';
 
@@ -24,9 +24,9 @@ export class Branch<A extends Attention> {
 
   /** Declares the weights of the convolutions, the attention and the logits: `reduce`, `attention`, `refine` and `classify`. */
   constructor(weights: WeightScope, attention: A, { channels, width, classes }: Widths) {
-    this.#reduce = parts.convBatchNorm(weights.at('reduce'), channels, width, { kernelSize: 3 });
+    this.#reduce = parts.convBatchNorm(weights.at('reduce'), channels, width, { kernelSize: 3, activation: 'relu' });
     attention.define(weights.at('attention'), [null, null, null, width]);
-    this.#refine = parts.convBatchNorm(weights.at('refine'), width, width, { kernelSize: 3 });
+    this.#refine = parts.convBatchNorm(weights.at('refine'), width, width, { kernelSize: 3, activation: 'relu' });
     this.classify = parts.dense(weights.at('classify'), width, classes);
     this.attention = attention;
     this.#width = width;
@@ -34,12 +34,12 @@ export class Branch<A extends Attention> {
 
   /** What the attention sees: `[N, H, W, C]` to `[N, H, W, width]`. */
   reduce(x: Tensor4D, training: boolean): Tensor4D {
-    return relu(this.#reduce(x, training));
+    return this.#reduce(x, training);
   }
 
   /** `[N, H, W, C]` to `[N, H, W, width]` */
   features(x: Tensor4D, training: boolean): Tensor4D {
-    return relu(this.#refine(this.attention.forward(this.reduce(x, training)), training));
+    return this.#refine(this.attention.forward(this.reduce(x, training)), training);
   }
 
   macs([batch, height, width]: readonly number[]): number {

@@ -31,12 +31,15 @@ export async function requestWebGpu(allowSoftware: boolean): Promise<WebGpuAdapt
   // Vulkan drivers complain on stderr where it is not set, and do not need it without a window.
   process.env['XDG_RUNTIME_DIR'] ??= os.tmpdir();
   const found = await install();
-  if (found && (allowSoftware || !found.software)) return found;
+  if (found && !found.software) return found;
   if (!allowSoftware) return null;
-  const manifest = SWIFTSHADER_MANIFESTS.find((path) => existsSync(path));
-  if (!manifest) return null;
-  process.env['VK_DRIVER_FILES'] = manifest;
-  process.env['VK_ICD_FILENAMES'] = manifest;
+  if (!found) {
+    const manifest = SWIFTSHADER_MANIFESTS.find((path) => existsSync(path));
+    if (!manifest) return null;
+    process.env['VK_DRIVER_FILES'] = manifest;
+    process.env['VK_ICD_FILENAMES'] = manifest;
+  }
+  // A process that another one started finds SwiftShader at once, by the environment that it got.
   return install([QUICK_WORKGROUP_MEMORY]);
 }
 

@@ -87,11 +87,10 @@ export class NonLocal extends Block<NonLocalOptions> {
   private theta?: parts.Dense;
   private phi?: parts.Dense;
   private g!: parts.Dense;
-  /** W_z */
-  private out!: parts.Dense;
+  /** W_z, and what follows it. */
+  private out!: parts.DenseBatchNorm;
   /** w_f of the concatenation. */
   private pair?: Weight;
-  private norm!: (z: Tensor, training: boolean) => Tensor;
 
   /** @throws BlockError for an unknown option, or a value that an option does not accept */
   constructor(args?: BlockArgs<NonLocalOptions>) {
@@ -118,18 +117,18 @@ export class NonLocal extends Block<NonLocalOptions> {
     this.g = embedding('g');
     if (mode === 'concatenation') this.pair = weights.add('pair/kernel', [2 * inner, 1], parts.pytorchUniform(2 * inner), { layout: 'dense' });
     // The block starts as the identity: by the batch norm's gamma, or without one by this projection.
-    this.out = parts.dense(weights.at('out'), inner, channels, {
+    const out = parts.dense(weights.at('out'), inner, channels, {
       useBias: this.options.useOutputBias ?? useBias,
       kernelInitializer: norm === 'batch' ? small : zeros,
       biasInitializer: zeros,
     });
-    this.norm = this.defineNorm(weights.at('norm'), channels);
+    this.out = this.normalised(out, weights.at('norm'), channels);
   }
 
   override forward(x: Tensor, training: boolean): Tensor {
     const { q, k, v } = this.embed(x);
     const y = this.pairwise(q).respond(q, k, v); // [N·groups, positions, inner], equation 1
-    const z = this.norm(this.out(reshape(y, [...x.shape.slice(0, -1), y.shape[2]])), training);
+    const z = this.out(reshape(y, [...x.shape.slice(0, -1), y.shape[2]]), training);
     return add(z, x); // equation 6
   }
 
@@ -201,13 +200,14 @@ export class NonLocal extends Block<NonLocalOptions> {
     return softmaxOfProducts(useScale ? 1 / Math.sqrt(q.shape[2]) : 1);
   }
 
-  private defineNorm(weights: WeightScope, channels: number): (z: Tensor, training: boolean) => Tensor {
+  private normalised(out: parts.Dense, weights: WeightScope, channels: number): parts.DenseBatchNorm {
     const { norm, epsilon } = this.options;
-    if (norm === 'none') return (z) => z;
-    if (norm === 'batch') return parts.batchNorm(weights, channels, { epsilon, gammaInitializer: initializers.zeros() });
+    if (norm === 'none') return out;
+    if (norm === 'batch') return parts.denseBatchNorm(out, parts.batchNorm(weights, channels, { epsilon, gammaInitializer: initializers.zeros() }));
     const gamma = weights.add('gamma', [channels], initializers.ones(), { trainable: false });
     const beta = weights.add('beta', [channels], initializers.zeros(), { trainable: false });
-    return (z) => affine(z, gamma.read(), beta.read());
+    const apply = <T extends Tensor>(y: T) => affine(out(y), gamma.read(), beta.read());
+    return Object.assign(apply, { macs: (positions = 1) => out.macs(positions) });
   }
 
   private innerChannels(channels: number): number {

@@ -27,6 +27,8 @@ export function gramGradient(x: Tensor3D, dy: Tensor, factor: number): Tensor {
 }
 
 function gramOfRows(x: Tensor3D): Tensor {
-  // Other backends than wasm read a matrix either way.
-  return fusedGram({ x, mean: undefined }, { factor: 1 }) ?? (getBackend() === 'wasm' ? matMul(transposeLast(x), x) : nativeMatMul(x, x, true));
+  const fused = fusedGram({ x, mean: undefined }, { factor: 1 });
+  if (fused) return fused;
+  // webgl multiplies a matrix, read as transposed, with itself to something else.
+  return getBackend() === 'webgpu' ? nativeMatMul(x, x, true) : matMul(transposeLast(x), x);
 }

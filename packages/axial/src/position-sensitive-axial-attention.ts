@@ -8,6 +8,8 @@
  * whole axis, so that a layer is tied to the axis's length. The paper's local form, with a span, is not in that code.
  */
 import {
+  attendLines,
+  attendsLines,
   Block,
   BlockError,
   differentiable,
@@ -21,7 +23,7 @@ import {
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, avgPool, clone, reshape, zerosLike } from '@tensorflow/tfjs-core';
+import { add, avgPool, clone, expandDims, mul, reshape, zerosLike } from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { fromLines, linesThrough, toLines } from './lines.js';
@@ -84,13 +86,9 @@ export class PositionSensitiveAxialAttention extends Block<PositionSensitiveAxia
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    const { groups, stride } = this.options;
-    const [q, k, v] = [this.query, this.key, this.value].map((part) => toLines(part(x, training), this.axis, groups)); // [lines·groups, L, D]
-    const tables = this.tables();
-    const lines = positionSensitiveAttend(q, k, v, tables, this.factors(training ? logitMoments(q, k, tables, groups) : undefined));
-    const shape = [...x.shape.slice(0, -1), groups * v.shape[2]];
-    const [content, position] = lines.map((y) => fromLines(y, shape, this.axis, groups)); // [N, H, W, filters]
-    const y = add<Tensor4D>(this.contentNorm(content, training), this.positionNorm(position, training));
+    const { stride } = this.options;
+    const [q, k, v] = [this.query, this.key, this.value].map((part) => part(x, training));
+    const y = (training ? undefined : this.attendAtOnce(q, k, v)) ?? this.attend(q, k, v, training); // [N, H, W, filters]
     return stride > 1 ? avgPool(y, stride, stride, 'valid') : y;
   }
 
@@ -143,6 +141,30 @@ export class PositionSensitiveAxialAttention extends Block<PositionSensitiveAxia
       );
     }
     return wanted;
+  }
+
+  /** What the values of maps of queries, keys and values become. */
+  private attend(q: Tensor4D, k: Tensor4D, v: Tensor4D, training: boolean): Tensor4D {
+    const { groups } = this.options;
+    const [queries, keys, values] = [q, k, v].map((x) => toLines(x, this.axis, groups)); // [lines·groups, L, D]
+    const tables = this.tables();
+    const factors = this.factors(training ? logitMoments(queries, keys, tables, groups) : undefined);
+    const lines = positionSensitiveAttend(queries, keys, values, tables, factors);
+    const [content, position] = lines.map((y) => fromLines(y, v.shape, this.axis, groups)); // [N, H, W, filters]
+    return add(this.contentNorm(content, training), this.positionNorm(position, training));
+  }
+
+  /** The same at inference, in one pass with the batch norms of both outputs, where that can be. */
+  private attendAtOnce(q: Tensor4D, k: Tensor4D, v: Tensor4D): Tensor4D | undefined {
+    if (!attendsLines()) return undefined;
+    const { query, key, value } = this.tables();
+    const [content, position] = [this.contentNorm.folded(), this.positionNorm.folded()];
+    const perGroup = (x: Tensor): Tensor3D => reshape(x, [1, this.options.groups, -1]);
+    // The weights of a position add up to 1: an offset of all values is one of the result.
+    const offsets = perGroup(add(content.offset, position.offset));
+    const values = add<Tensor3D>(mul(expandDims(value, 1), perGroup(position.factor)), offsets); // [2·L − 1, groups, D]
+    const { factor: factors } = this.logitNorm.folded();
+    return attendLines({ q, k, v, query, key, value: values, factors, valueFactors: content.factor }, this.axis);
   }
 
   private tables(): DistanceTables {

@@ -2,6 +2,7 @@ export { ACTIVATIONS, GATES, hardSigmoid, hardSwish, silu, tanh, type Activation
 export { attend, attentionRows, type AttendOptions } from './attention/attend.js';
 export { crissCross, crissCrossRows } from './attention/criss-cross.js';
 export { mergeHeads, splitHeads } from './attention/heads.js';
+export { attendLines, attendsLines, type DistanceAttention } from './attention/lines.js';
 export { attendInPlane, attentionRowsInPlane } from './attention/plane.js';
 export { relativeLogits, type PlaneBias, type PlaneTables } from './attention/plane-bias.js';
 export { skew, unskew } from './attention/skew.js';

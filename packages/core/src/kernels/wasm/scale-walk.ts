@@ -5,9 +5,8 @@ import type { GateRule } from '../scale.js';
 import { addressOf, FLOAT_BYTES, type WasmBackend } from './backend.js';
 import { gateKind, gateProgram } from './scale-gate.js';
 
-// Of a map, in bytes, a call: it stays in the inner cache, with what is made of it, and V8, which cannot exchange the code of a call that runs,
-// soon runs what it optimised.
-const PIECE = 1 << 14;
+// Of a map, in bytes, a call: calls are then few, and V8, which cannot exchange the code of a call that runs, still soon runs what it optimised.
+const PIECE = 1 << 18;
 
 /** The way through a map, piece by piece. */
 export interface Walk extends Grid {

@@ -24,7 +24,7 @@ import { differentiable } from './gradient.js';
 import { fusedAffine } from './kernels/affine.js';
 import { fusedMoments } from './kernels/pool.js';
 import { channelAvgPool } from './pooling/channel.js';
-import { globalAvgPool, sumOverPositions } from './pooling/global.js';
+import { globalAvgPool, sumOfProducts, sumOverPositions } from './pooling/global.js';
 import { channelsOf } from './shapes.js';
 
 /** The mean and the biased variance of each channel over batch and positions, each `[C]`. */
@@ -78,7 +78,7 @@ export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): 
       x,
       [factor, offset],
       (x, factor, offset) => fused(x, factor, offset) ?? add(mul(x, factor), offset),
-      (dy, [x, factor]) => [mul(dy, factor), sumOverPositions(mul(dy, x)), sumOverPositions(dy)],
+      (dy, [x, factor]) => [mul(dy, factor), sumOfRowProducts(dy, x), sumOverPositions(dy)],
     )
   );
 }
@@ -122,7 +122,7 @@ export function batchNormInference<T extends Tensor>(
   };
   const gradient = (dy: Tensor, [x, gamma]: Tensor[], _: Tensor, [mean, variance]: Tensor[]): Tensor[] => {
     const inverse = rsqrt(add(variance, epsilon));
-    return [mul(dy, mul(gamma, inverse)), mul(sumOverPositions(mul(dy, sub(x, mean))), inverse), sumOverPositions(dy)];
+    return [mul(dy, mul(gamma, inverse)), mul(sumOfRowProducts(dy, sub(x, mean)), inverse), sumOverPositions(dy)];
   };
   return activated(rowWise(x, [gamma, beta], forward, gradient, [mean, variance]), activation);
 }
@@ -140,10 +140,13 @@ export function batchNormTraining<T extends Tensor>(x: T, moments: Moments, gamm
   const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => batchNormInference(x, moments, gamma, beta, epsilon);
   const gradient = (dy: Tensor, [x, gamma]: Tensor[], _: Tensor, [mean, variance]: Tensor[]): Tensor[] => {
     const inverse = rsqrt(add(variance, epsilon));
-    const normal = mul(sub(x, mean), inverse);
+    const centred = sub(x, mean);
     const dBeta = sumOverPositions(dy);
-    const dGamma = sumOverPositions(mul(dy, normal));
-    const dx = mul(sub(sub(dy, div(dBeta, count)), mul(normal, div(dGamma, count))), mul(gamma, inverse));
+    const dGamma = mul(sumOfRowProducts(dy, centred), inverse);
+    // gamma·inverse·(dy − dBeta / count − centred·inverse·dGamma / count), with as few passes over the map as can be.
+    const factor = mul(gamma, inverse);
+    const share = div(factor, -count);
+    const dx = add(affine(dy, factor, mul(share, dBeta)), mul(centred, mul(share, mul(inverse, dGamma))));
     return [dx, dGamma, dBeta];
   };
   return rowWise(x, [gamma, beta], forward, gradient, [moments.mean, moments.variance]);
@@ -165,7 +168,7 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor, beta: Tensor, e
       const { normal, inverse } = standardise(x, epsilon);
       const slope = mul(dy, gamma);
       const dx = mul(sub(sub(slope, meanOfChannels(slope)), mul(normal, meanOfChannels(mul(slope, normal)))), inverse);
-      return [dx, sumOverPositions(mul(dy, normal)), sumOverPositions(dy)];
+      return [dx, sumOfRowProducts(dy, normal), sumOverPositions(dy)];
     },
   );
 }
@@ -179,6 +182,11 @@ function standardise(x: Tensor, epsilon: number) {
 
 function meanOfChannels(x: Tensor): Tensor {
   return expandDims(channelAvgPool(x), -1);
+}
+
+// Σ x·y of each channel over rows of channels, `[C]`.
+function sumOfRowProducts(x: Tensor, y: Tensor): Tensor {
+  return untaped(() => reshape(sumOfProducts(expandDims(x, 0), expandDims(y, 0)), [channelsOf(x)])) ?? sumOverPositions(mul(x, y));
 }
 
 function untaped<T>(kernel: () => T | undefined): T | undefined {

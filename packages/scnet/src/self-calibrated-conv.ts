@@ -14,14 +14,13 @@ import {
   option,
   resizeBilinear,
   resizeNearest,
-  scale,
   type BlockArgs,
   type Schema,
   type Shape,
   type WeightScope,
 } from '@saccade/core';
 import * as parts from '@saccade/core/parts';
-import { add, avgPool, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
+import { add, avgPool, mul, sigmoid, type Tensor4D } from '@tensorflow/tfjs-core';
 
 const UPSAMPLING = { nearest: resizeNearest, bilinear: resizeBilinear };
 
@@ -81,12 +80,12 @@ export class SelfCalibratedConv extends Block<SelfCalibratedConvOptions> {
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
-    const calibrated = scale(this.k3(x, training), this.calibrate(x, training), { activation: 'sigmoid' }); // [N, H, W, C], equation 4
+    const calibrated = mul<Tensor4D>(this.k3(x, training), this.calibrate(x, training)); // [N, H, W, C], equation 4
     return this.k4(calibrated, training); // equation 5
   }
 
   override maps(x: Tensor4D): { calibration: Tensor4D } {
-    return { calibration: sigmoid(this.calibrate(x, false)) };
+    return { calibration: this.calibrate(x, false) };
   }
 
   override macs([images, height, width]: readonly number[]): number {
@@ -102,12 +101,12 @@ export class SelfCalibratedConv extends Block<SelfCalibratedConvOptions> {
     return [images, convolvedSize(height, 3, { stride }), convolvedSize(width, 3, { stride }), channels];
   }
 
-  /** The logits of a gate for each position and channel, from its own features and those of its pooled surroundings. */
+  /** The gate of each position and channel, from its own features and those of its pooled surroundings. */
   private calibrate(x: Tensor4D, training: boolean): Tensor4D {
     const { poolingRate, upsampling } = this.options;
     const pooled = avgPool(x, poolingRate, poolingRate, 'valid'); // [N, ⌊H/r⌋, ⌊W/r⌋, C], equation 2
     const context = UPSAMPLING[upsampling](this.k2(pooled, training), [x.shape[1], x.shape[2]]); // [N, H, W, C], equation 3
-    return add(x, context);
+    return sigmoid(add(x, context));
   }
 }
 

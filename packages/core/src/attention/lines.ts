@@ -6,8 +6,8 @@ export type DistanceAttention = AttendLinesInputs;
 
 /**
  * Position-sensitive attention along the lines of a map (Wang et al. 2020, equation 4) in one pass, where a kernel of ours does that: at inference, on
- * wasm, for heads of 16 or more values, a multiple of 4. Σ_j a_ij·(valueFactors·v_j + value[j − i]), where a is the softmax over j of f₀·(q_i·k_j) + f₁·(q_i·query[j − i]) +
- * f₂·(k_j·key[i − j]).
+ * wasm, for heads of 8 or more values, a multiple of 4. Σ_j a_ij·(valueFactors·v_j + value[j − i]), where a is the softmax over j of
+ * f₀·(q_i·k_j) + f₁·(q_i·query[j − i]) + f₂·(k_j·key[i − j]).
  *
  * @param axis of the map, that its lines lie along: 1 for columns, 2 for rows
  * @returns `[N, H, W, heads·E]`, or undefined where it has to be composed

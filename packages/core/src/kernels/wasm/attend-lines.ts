@@ -11,7 +11,6 @@ interface AttendLines {
   readonly spread: (x: number, step: number, count: number, channels: number, factor: number, to: number, pitch: number) => void;
   readonly attendLine: (
     q: number,
-    k: number,
     depthStep: number,
     v: number,
     valueStep: number,
@@ -30,7 +29,7 @@ interface AttendLines {
 }
 
 // Keys, or channels, that the program takes at once, and bytes of the constants of its exponential.
-const TILE = 16;
+const TILE = 8;
 const CONSTANTS = 11 * FLOAT_BYTES;
 
 const program = programOf<AttendLines>(ATTEND_LINES);
@@ -70,9 +69,9 @@ function run(backend: WasmBackend, inputs: Inputs<AttendLinesInputs>, { axis }: 
       takeValues(backend, at.value + head * e * FLOAT_BYTES, distances, heads * e, e, values + n * e * FLOAT_BYTES);
       for (const first of firstsOf(q.shape, axis)) {
         const [depth, channel] = [d, e].map((channels) => (first * heads + head) * channels * FLOAT_BYTES) as [number, number];
+        spread(at.k + depth, depthStep, n, d, 1, panel, pitch);
         attendLine(
           at.q + depth,
-          at.k + depth,
           depthStep,
           at.v + channel,
           valueStep,
@@ -101,7 +100,7 @@ function addressesOf(backend: WasmBackend, inputs: Inputs<AttendLinesInputs>) {
 }
 
 function factorAt(backend: WasmBackend, factors: number, i: number): number {
-  return new Float32Array(backend.wasm.HEAPU8.buffer, factors, i + 1)[i]!;
+  return new Float32Array(backend.wasm.HEAPU8.buffer, factors, i + 1)[i];
 }
 
 /** A head's values at distances, whose rows lie `step` values apart, in one piece. */

@@ -22,15 +22,26 @@ const FLAGS = [
   'simd,relaxed-simd',
 ];
 
+/** Bytes of all programs together, at most. */
+const LIMIT = 27_600;
+
 const names = readdirSync(folder).flatMap((file) => (file.endsWith('.as') ? [path.basename(file, '.as')] : []));
+const sizes = new Map<string, number>();
 for (const name of names) {
   const binary = await binaryOf(name);
+  sizes.set(name, binary.length / 2);
   const target = path.join(folder, `${name}-binary.ts`);
   // In hex, which gzip makes less of than of base64. On a line of its own, as the formatter has it.
   const source = `// Made from ${name}.as by \`npm run build:kernels\`.\nexport const ${constant(name)} =\n  '${binary}';\n`;
   if (!process.argv.includes('--check')) writeFileSync(target, source);
   else if (!existsSync(target) || readFileSync(target, 'utf8') !== source)
     throw new Error(`${name}-binary.ts is not what ${name}.as compiles to. Run \`npm run build:kernels -w @saccade/core\`.`);
+}
+
+const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+if (total > LIMIT) {
+  const list = [...sizes].map(([name, bytes]) => `${name} ${bytes}`).join(', ');
+  throw new Error(`The WebAssembly programs have ${total} bytes together, more than ${LIMIT}: ${list}.`);
 }
 
 /** @returns the program, hex */

@@ -238,8 +238,9 @@ function multiplyRows(weights: usize, panels: usize, i: usize, j: usize, rows: u
 /** Turns a block's scores into exp(score − maximum), and what there is of its queries so far to their new maxima. */
 function weigh(i: usize, rows: usize, columns: usize): void {
   const k = constants;
-  const least = v128.load(k), log2e = v128.load(k, 16), shift = v128.load(k, 32), high = v128.load(k, 48), low = v128.load(k, 64);
-  const c0 = v128.load(k, 80), c1 = v128.load(k, 96), c2 = v128.load(k, 112), c3 = v128.load(k, 128), c4 = v128.load(k, 144), c5 = v128.load(k, 160);
+  const least = v128.load32_splat(k), log2e = v128.load32_splat(k, 4), shift = v128.load32_splat(k, 8);
+  const high = v128.load32_splat(k, 12), low = v128.load32_splat(k, 16), c0 = v128.load32_splat(k, 20), c1 = v128.load32_splat(k, 24);
+  const c2 = v128.load32_splat(k, 28), c3 = v128.load32_splat(k, 32), c4 = v128.load32_splat(k, 36), c5 = v128.load32_splat(k, 40);
   for (let r: usize = 0; r < rows; r += 4) {
     const first = scores + (r << 2), end = first + columns * KEY_BYTES;
     const maximum = maxima + ((i + r) << 2);
@@ -263,22 +264,19 @@ function weigh(i: usize, rows: usize, columns: usize): void {
 
 /** Multiplies what is summed for four queries by their factors. */
 function fadeSums(sum: usize, factors: v128): void {
-  for (const end = sum + eBytes; sum < end; sum += 16) {
-    const second = sum + eBytes;
-    const third = second + eBytes;
-    const fourth = third + eBytes;
-    v128.store(sum, f32x4.mul(v128.load(sum), v128.shuffle<f32>(factors, factors, 0, 0, 0, 0)));
-    v128.store(second, f32x4.mul(v128.load(second), v128.shuffle<f32>(factors, factors, 1, 1, 1, 1)));
-    v128.store(third, f32x4.mul(v128.load(third), v128.shuffle<f32>(factors, factors, 2, 2, 2, 2)));
-    v128.store(fourth, f32x4.mul(v128.load(fourth), v128.shuffle<f32>(factors, factors, 3, 3, 3, 3)));
+  for (const end = sum + 4 * eBytes; sum < end;) {
+    const factor = f32x4.splat(f32x4.extract_lane(factors, 0));
+    for (const last = sum + eBytes; sum < last; sum += 16) v128.store(sum, f32x4.mul(v128.load(sum), factor));
+    factors = v128.shuffle<f32>(factors, factors, 1, 2, 3, 0);
   }
 }
 
 /** Turns a block's scores into its weights, and the gradients of these into those of the scores. */
 function slope(i: usize, rows: usize, columns: usize): void {
   const k = constants;
-  const least = v128.load(k), log2e = v128.load(k, 16), shift = v128.load(k, 32), high = v128.load(k, 48), low = v128.load(k, 64);
-  const c0 = v128.load(k, 80), c1 = v128.load(k, 96), c2 = v128.load(k, 112), c3 = v128.load(k, 128), c4 = v128.load(k, 144), c5 = v128.load(k, 160);
+  const least = v128.load32_splat(k), log2e = v128.load32_splat(k, 4), shift = v128.load32_splat(k, 8);
+  const high = v128.load32_splat(k, 12), low = v128.load32_splat(k, 16), c0 = v128.load32_splat(k, 20), c1 = v128.load32_splat(k, 24);
+  const c2 = v128.load32_splat(k, 28), c3 = v128.load32_splat(k, 32), c4 = v128.load32_splat(k, 36), c5 = v128.load32_splat(k, 40);
   const apart = slopes - scores;
   for (let r: usize = 0; r < rows; r += 4) {
     const first = scores + (r << 2), end = first + columns * KEY_BYTES;

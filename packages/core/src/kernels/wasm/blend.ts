@@ -15,7 +15,7 @@ export const wasmBlend: Form<WasmBackend, BlendInputs, BlendRule> = {
 };
 
 function run(backend: WasmBackend, { weights, ...inputs }: Inputs<BlendInputs>, { softmax }: BlendRule): TensorInfo {
-  const { addScaled, scalePair } = scaleProgram.on(backend);
+  const { scalePair } = scaleProgram.on(backend);
   const { constantBytes, storeConstants, softmaxOfRows } = gateProgram.on(backend);
   const [images, branches, channels] = weights.shape;
   const maps = Array.from({ length: branches }, (_, i) => (inputs as Inputs<BlendInputs>)[`branch${i}`]);
@@ -31,7 +31,7 @@ function run(backend: WasmBackend, { weights, ...inputs }: Inputs<BlendInputs>, 
     forEachPiece(walkOf(out.shape, []), ({ image, positions, at }) => {
       const weight = (branch: number) => (softmax ? own : from) + (image * branches + branch) * rowBytes;
       scalePair(sources[0] + at, sources[1] + at, positions, channels, weight(0), weight(1), to + at);
-      for (let branch = 2; branch < branches; branch++) addScaled(sources[branch] + at, positions, channels, weight(branch), to + at);
+      for (let branch = 2; branch < branches; branch++) scalePair(sources[branch] + at, to + at, positions, channels, weight(branch), 0, to + at);
     });
     return out;
   });

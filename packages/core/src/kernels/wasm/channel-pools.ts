@@ -6,22 +6,22 @@ import { addressOf, FLOAT_BYTES, type WasmBackend } from './backend.js';
 import { CHANNEL_POOLS } from './channel-pools-binary.js';
 import { programOf } from './program.js';
 
-/** channel-pools.as */
+/** What we call of channel-pools.as. */
 interface ChannelPools {
   readonly poolChannels: (x: number, images: number, positions: number, channels: number, gate: number, means: number, maxima: number) => void;
 }
 
-const program = programOf<ChannelPools>(CHANNEL_POOLS);
+export const channelPools = programOf<ChannelPools>(CHANNEL_POOLS);
 
 /** The kernel on wasm. */
 export const wasmChannelPools: Form<WasmBackend, ChannelPoolsInputs, ChannelPoolsAttributes> = {
-  canRun: program.canRun,
+  canRun: channelPools.canRun,
   fits: (_, { activation }) => !activation,
   run,
 };
 
 function run(backend: WasmBackend, { x, gate }: Inputs<ChannelPoolsInputs>, { kinds, shape }: ChannelPoolsAttributes): TensorInfo {
-  const { poolChannels } = program.on(backend);
+  const { poolChannels } = channelPools.on(backend);
   const out = backend.makeOutput(shape, 'float32');
   const channels = x.shape[x.shape.length - 1];
   const [images] = x.shape;

@@ -4,6 +4,7 @@ import type { CrissCrossGradientInputs, CrissCrossInputs } from '../criss-cross.
 import type { Form, Inputs } from '../kernel.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
 import { CRISS_CROSS } from './criss-cross-binary.js';
+import { product } from './product.js';
 import { programOf } from './program.js';
 
 /** criss-cross.as */
@@ -53,7 +54,7 @@ interface Line {
 
 const STATISTICS_BYTES = 3 * FLOAT_BYTES; // a position
 
-const program = programOf<CrissCross>(CRISS_CROSS);
+const program = programOf<CrissCross>(CRISS_CROSS, { product });
 
 /** The attention on wasm. */
 export const wasmCrissCross: Form<WasmBackend, CrissCrossInputs> = { canRun: program.canRun, run };

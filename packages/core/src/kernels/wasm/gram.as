@@ -2,9 +2,8 @@
 //
 // AssemblyScript; `npm run build:kernels` makes gram-binary.ts of it. All pointers are in bytes, all tensors row-major and contiguous.
 
-import { multiply, pack, padded, SPARE_BYTES } from './common/product';
+import { LANES, multiply, pack, padded, SPARE_BYTES } from './common/product';
 
-const LANES: usize = 8;
 /** Rows and columns that are mirrored at once, for the cache's sake. */
 const BLOCK: usize = 16;
 const CONSTANTS: usize = 4 + SPARE_BYTES;

@@ -3,6 +3,7 @@ import type { GramAttrs, GramGradientInputs, GramInputs } from '../gram.js';
 import type { Form, Inputs } from '../kernel.js';
 import { addressOf, FLOAT_BYTES, withScratch, type WasmBackend } from './backend.js';
 import { GRAM } from './gram-binary.js';
+import { product } from './product.js';
 import { programOf } from './program.js';
 
 /** gram.as */
@@ -17,7 +18,7 @@ interface Gram {
 // Positions a call: two panels of them fit into the inner cache.
 const GROUP = 256;
 
-const program = programOf<Gram>(GRAM);
+const program = programOf<Gram>(GRAM, { product });
 
 /** The matrix on wasm. */
 export const wasmGram: Form<WasmBackend, GramInputs, GramAttrs> = { canRun: program.canRun, run };

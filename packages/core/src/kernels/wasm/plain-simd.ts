@@ -9,8 +9,8 @@ const ADD = [0xfd, 0xe4, 0x01];
 const [LOCAL_GET, LOCAL_SET] = [0x20, 0x21];
 
 /**
- * A program with each f32x4.relaxed_madd as a multiplication and an addition, for engines that have SIMD, but not relaxed SIMD. It must import no
- * function, have no other relaxed instruction, and the bytes of that one nowhere else.
+ * A program with each f32x4.relaxed_madd as a multiplication and an addition, for engines that have SIMD, but not relaxed SIMD. It must have no
+ * other relaxed instruction, and the bytes of that one nowhere else.
  */
 export function inPlainSimd(program: Uint8Array): Uint8Array<ArrayBuffer> {
   const input = reader(program.subarray(HEADER_BYTES));

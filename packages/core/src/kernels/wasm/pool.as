@@ -3,7 +3,7 @@
 // AssemblyScript; `npm run build:kernels` makes pool-binary.ts of it. All pointers are in bytes, all matrices row-major and contiguous. Nothing here
 // is bound by arithmetic, so there is none of relaxed SIMD.
 
-import { addWeighted, fill, multiply, ROWS, vectorBytes } from './common/rows';
+import { addWeighted, fill, multiply, read, ROWS, vectorBytes, write } from './common/rows';
 
 /** Bits that say which results are asked for. */
 const SUMS: usize = 1;
@@ -91,8 +91,9 @@ export function poolProducts(x: usize, images: usize, rows: usize, columns: usiz
   fill(sums, images * columns, 0);
   for (; images > 0; images--, y += stride, sums += bytes) {
     let other = y, row = rows;
-    for (; row >= ROWS; row -= ROWS, x += ROWS * bytes, other += ROWS * bytes) addProducts(x, other, ROWS, columns, sums);
-    for (; row > 0; row--, x += bytes, other += bytes) addProducts(x, other, 1, columns, sums);
+    for (; row >= ROWS; row -= ROWS, x += ROWS * bytes, other += ROWS * bytes) addProducts(x, other, columns, sums);
+    addProductsRest(x, other, row, bytes, 0, sums);
+    x += row * bytes;
   }
 }
 
@@ -131,75 +132,84 @@ function start(sums: usize, maxima: usize, count: usize, kinds: usize): void {
 
 /** Adds rows of x, which lie `stride` apart, to their sums and maxima. */
 function add(x: usize, rows: usize, stride: usize, columns: usize, kinds: usize, sums: usize, maxima: usize): void {
-  if (kinds == SUMS) addKinds(x, rows, stride, columns, SUMS, sums, maxima);
-  else if (kinds == MAXIMA) addKinds(x, rows, stride, columns, MAXIMA, sums, maxima);
-  else if (kinds) addKinds(x, rows, stride, columns, SUMS | MAXIMA, sums, maxima);
+  const bytes = columns << 2;
+  const whole = vectorBytes(columns);
+  if (kinds == 0) return;
+  for (; rows >= ROWS; rows -= ROWS, x += ROWS * stride) {
+    if (kinds == SUMS) addRows(x, stride, whole, SUMS, sums, maxima);
+    else if (kinds == MAXIMA) addRows(x, stride, whole, MAXIMA, sums, maxima);
+    else if (kinds == (SUMS | MAXIMA)) addRows(x, stride, whole, SUMS | MAXIMA, sums, maxima); // asked once more, or the compiler makes one of both
+    if (columns & 3) addRest(x, ROWS, stride, whole, bytes, kinds, sums, maxima);
+  }
+  if (rows > 0) addRest(x, rows, stride, 0, bytes, kinds, sums, maxima);
 }
 
+/** Seven rows, and so many bytes of each. */
 // @ts-ignore: decorator
 @inline
-function addKinds(x: usize, rows: usize, stride: usize, columns: usize, kinds: usize, sums: usize, maxima: usize): void {
-  for (; rows >= ROWS; rows -= ROWS, x += ROWS * stride) addRows(x, ROWS, stride, columns, kinds, sums, maxima);
-  for (; rows > 0; rows--, x += stride) addRows(x, 1, stride, columns, kinds, sums, maxima);
-}
-
-// @ts-ignore: decorator
-@inline
-function addRows(x: usize, rows: usize, stride: usize, columns: usize, kinds: usize, sums: usize, maxima: usize): void {
-  const bytes = vectorBytes(columns);
-  for (let at = x, toSum = sums, toTop = maxima; at < x + bytes; at += 16, toSum += 16, toTop += 16) {
+function addRows(x: usize, stride: usize, bytes: usize, kinds: usize, sums: usize, maxima: usize): void {
+  for (let at = x, end = x + bytes; at < end; at += 16, sums += 16, maxima += 16) {
     let row = at;
-    let sum = v128.load(row), top = sum;
-    if (rows == ROWS) {
-      const b = v128.load((row += stride)), c = v128.load((row += stride)), d = v128.load((row += stride));
-      const e = v128.load((row += stride)), f = v128.load((row += stride)), g = v128.load((row += stride));
-      // One instruction each. What is NaN alone stays NaN, in the order below.
-      top = f32x4.pmax(f32x4.pmax(f32x4.pmax(sum, b), f32x4.pmax(c, d)), f32x4.pmax(f32x4.pmax(e, f), g));
-      sum = f32x4.add(f32x4.add(f32x4.add(sum, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
+    const a = v128.load(row), b = v128.load((row += stride)), c = v128.load((row += stride)), d = v128.load((row += stride));
+    const e = v128.load((row += stride)), f = v128.load((row += stride)), g = v128.load((row += stride));
+    if (kinds & SUMS) {
+      const sum = f32x4.add(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
+      v128.store(sums, f32x4.add(v128.load(sums), sum));
     }
-    if (kinds & SUMS) v128.store(toSum, f32x4.add(v128.load(toSum), sum));
-    if (kinds & MAXIMA) v128.store(toTop, f32x4.pmax(top, v128.load(toTop)));
-  }
-  if (columns & 3) addSingly(x, rows, stride, bytes, columns << 2, kinds, sums, maxima);
-}
-
-/** For the columns from `offset` on. */
-function addSingly(x: usize, rows: usize, stride: usize, offset: usize, bytes: usize, kinds: usize, sums: usize, maxima: usize): void {
-  for (; rows > 0; rows--, x += stride) {
-    for (let c = offset; c < bytes; c += 4) {
-      const value = load<f32>(x + c);
-      if (kinds & SUMS) store<f32>(sums + c, load<f32>(sums + c) + value);
-      if (kinds & MAXIMA && !(value < load<f32>(maxima + c))) store<f32>(maxima + c, value);
+    if (kinds & MAXIMA) {
+      // One instruction each. What is NaN alone stays NaN, in this order.
+      const top = f32x4.pmax(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)), f32x4.pmax(f32x4.pmax(e, f), g));
+      v128.store(maxima, f32x4.pmax(top, v128.load(maxima)));
     }
   }
 }
 
+/** For few rows, and the columns from `offset` on. */
+function addRest(x: usize, rows: usize, stride: usize, offset: usize, bytes: usize, kinds: usize, sums: usize, maxima: usize): void {
+  for (; offset + 16 <= bytes; offset += 16) addColumns(x + offset, rows, stride, true, kinds, sums + offset, maxima + offset);
+  for (; offset < bytes; offset += 4) addColumns(x + offset, rows, stride, false, kinds, sums + offset, maxima + offset);
+}
+
+/** Of four columns, or one. */
 // @ts-ignore: decorator
 @inline
-function addProducts(x: usize, y: usize, rows: usize, columns: usize, sums: usize): void {
+function addColumns(x: usize, rows: usize, stride: usize, whole: bool, kinds: usize, sums: usize, maxima: usize): void {
+  let sum = read(x, whole), top = sum;
+  for (let r: usize = 1; r < rows; r++) {
+    const value = read((x += stride), whole);
+    sum = f32x4.add(sum, value);
+    top = f32x4.pmax(top, value);
+  }
+  if (kinds & SUMS) write(sums, f32x4.add(read(sums, whole), sum), whole);
+  if (kinds & MAXIMA) write(maxima, f32x4.pmax(top, read(maxima, whole)), whole);
+}
+
+function addProducts(x: usize, y: usize, columns: usize, sums: usize): void {
   const stride = columns << 2;
   const bytes = vectorBytes(columns);
   for (let at = x, other = y, to = sums; at < x + bytes; at += 16, other += 16, to += 16) {
     let p = at, q = other;
-    let sum = f32x4.mul(v128.load(p), v128.load(q));
-    if (rows == ROWS) {
-      const b = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      const c = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      const d = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      const e = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      const f = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      const g = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
-      sum = f32x4.add(f32x4.add(f32x4.add(sum, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
-    }
+    const a = f32x4.mul(v128.load(p), v128.load(q));
+    const b = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const c = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const d = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const e = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const f = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const g = f32x4.mul(v128.load((p += stride)), v128.load((q += stride)));
+    const sum = f32x4.add(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
     v128.store(to, f32x4.add(v128.load(to), sum));
   }
-  if (bytes < stride) addProductsSingly(x, y, rows, stride, bytes, sums);
+  addProductsRest(x, y, ROWS, stride, bytes, sums);
 }
 
-/** For the columns from `offset` on. */
-function addProductsSingly(x: usize, y: usize, rows: usize, stride: usize, offset: usize, sums: usize): void {
-  for (const end = x + rows * stride; x < end; x += stride, y += stride) {
-    for (let c = offset; c < stride; c += 4) store<f32>(sums + c, load<f32>(sums + c) + load<f32>(x + c) * load<f32>(y + c));
+/** For few rows, and the columns from `offset` on. */
+function addProductsRest(x: usize, y: usize, rows: usize, stride: usize, offset: usize, sums: usize): void {
+  while (offset < stride) {
+    const whole = offset + 16 <= stride;
+    let sum = read(sums + offset, whole);
+    for (let r: usize = 0, at = offset; r < rows; r++, at += stride) sum = f32x4.add(sum, f32x4.mul(read(x + at, whole), read(y + at, whole)));
+    write(sums + offset, sum, whole);
+    offset += whole ? 16 : 4;
   }
 }
 
@@ -212,50 +222,46 @@ function spread(x: usize, done: usize, rows: usize, columns: usize, means: usize
     fill(squares, columns, 0);
   }
   const end = done + rows;
-  for (; done + ROWS <= end; done += ROWS, x += ROWS * stride) spreadRows(x, ROWS, columns, 1 / f32(done + ROWS), means, squares);
-  for (; done < end; done++, x += stride) spreadRows(x, 1, columns, 1 / f32(done + 1), means, squares);
+  for (; done + ROWS <= end; done += ROWS, x += ROWS * stride) spreadRows(x, columns, 1 / f32(done + ROWS), means, squares);
+  spreadRest(x, end - done, stride, 0, 1 / f32(end), means, squares);
 }
 
-// @ts-ignore: decorator
-@inline
-function spreadRows(x: usize, rows: usize, columns: usize, share: f32, means: usize, squares: usize): void {
+function spreadRows(x: usize, columns: usize, share: f32, means: usize, squares: usize): void {
   const stride = columns << 2;
   const bytes = vectorBytes(columns);
   const shares = f32x4.splat(share);
   for (let at = x, toMean = means, toSquare = squares; at < x + bytes; at += 16, toMean += 16, toSquare += 16) {
     let row = at;
     const mean = v128.load(toMean);
-    const a = f32x4.sub(v128.load(row), mean);
-    let sum = a, square = f32x4.mul(a, a);
-    if (rows == ROWS) {
-      const b = f32x4.sub(v128.load((row += stride)), mean), c = f32x4.sub(v128.load((row += stride)), mean);
-      const d = f32x4.sub(v128.load((row += stride)), mean), e = f32x4.sub(v128.load((row += stride)), mean);
-      const f = f32x4.sub(v128.load((row += stride)), mean), g = f32x4.sub(v128.load((row += stride)), mean);
-      sum = f32x4.add(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
-      square = f32x4.add(f32x4.add(square, f32x4.mul(b, b)), f32x4.add(f32x4.mul(c, c), f32x4.mul(d, d)));
-      square = f32x4.add(square, f32x4.add(f32x4.add(f32x4.mul(e, e), f32x4.mul(f, f)), f32x4.mul(g, g)));
-    }
+    const a = f32x4.sub(v128.load(row), mean), b = f32x4.sub(v128.load((row += stride)), mean), c = f32x4.sub(v128.load((row += stride)), mean);
+    const d = f32x4.sub(v128.load((row += stride)), mean), e = f32x4.sub(v128.load((row += stride)), mean);
+    const f = f32x4.sub(v128.load((row += stride)), mean), g = f32x4.sub(v128.load((row += stride)), mean);
+    const sum = f32x4.add(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)), f32x4.add(f32x4.add(e, f), g));
+    let square = f32x4.add(f32x4.add(f32x4.mul(a, a), f32x4.mul(b, b)), f32x4.add(f32x4.mul(c, c), f32x4.mul(d, d)));
+    square = f32x4.add(square, f32x4.add(f32x4.add(f32x4.mul(e, e), f32x4.mul(f, f)), f32x4.mul(g, g)));
     const step = f32x4.mul(sum, shares);
     v128.store(toMean, f32x4.add(mean, step));
     // From squares about the old mean to those about the new one.
     v128.store(toSquare, f32x4.add(v128.load(toSquare), f32x4.sub(square, f32x4.mul(sum, step))));
   }
-  if (bytes < stride) spreadSingly(x, rows, stride, bytes, share, means, squares);
+  spreadRest(x, ROWS, stride, bytes, share, means, squares);
 }
 
-/** For the columns from `offset` on. */
-function spreadSingly(x: usize, rows: usize, stride: usize, offset: usize, share: f32, means: usize, squares: usize): void {
-  for (let c = offset; c < stride; c += 4) {
-    const mean = load<f32>(means + c);
-    let sum: f32 = 0, square: f32 = 0;
-    for (let r: usize = 0; r < rows; r++) {
-      const distance = load<f32>(x + r * stride + c) - mean;
-      sum += distance;
-      square += distance * distance;
+/** For few rows, and the columns from `offset` on. */
+function spreadRest(x: usize, rows: usize, stride: usize, offset: usize, share: f32, means: usize, squares: usize): void {
+  while (offset < stride) {
+    const whole = offset + 16 <= stride;
+    const mean = read(means + offset, whole);
+    let sum = f32x4.splat(0), square = sum;
+    for (let r: usize = 0, at = x + offset; r < rows; r++, at += stride) {
+      const distance = f32x4.sub(read(at, whole), mean);
+      sum = f32x4.add(sum, distance);
+      square = f32x4.add(square, f32x4.mul(distance, distance));
     }
-    const step = sum * share;
-    store<f32>(means + c, mean + step);
-    store<f32>(squares + c, load<f32>(squares + c) + (square - sum * step));
+    const step = f32x4.mul(sum, f32x4.splat(share));
+    write(means + offset, f32x4.add(mean, step), whole);
+    write(squares + offset, f32x4.add(read(squares + offset, whole), f32x4.sub(square, f32x4.mul(sum, step))), whole);
+    offset += whole ? 16 : 4;
   }
 }
 

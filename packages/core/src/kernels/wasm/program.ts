@@ -1,4 +1,5 @@
 import { isKnown, type WasmBackend } from './backend.js';
+import { exponentialIn } from './exponential.js';
 import { inPlainSimd } from './plain-simd.js';
 
 /** A program of our own that works in the backend's memory. */
@@ -12,11 +13,14 @@ export interface Program<P> {
   readonly on: (backend: WasmBackend) => P;
 }
 
-/** @param code the program, hex */
-export function programOf<P>(code: string): Program<P> {
+/**
+ * @param code the program, hex
+ * @param needs the programs whose functions it calls, by the names that it has for them
+ */
+export function programOf<P>(code: string, needs: Readonly<Record<string, Program<object>>> = {}): Program<P> {
   const instances = new WeakMap<WasmBackend, P | null>();
   const instanceOn = (backend: WasmBackend): P | null => {
-    if (!instances.has(backend)) instances.set(backend, instantiate(code, backend) as P | null);
+    if (!instances.has(backend)) instances.set(backend, instantiate(code, needs, backend) as P | null);
     return instances.get(backend)!;
   };
   return {
@@ -25,13 +29,15 @@ export function programOf<P>(code: string): Program<P> {
   };
 }
 
-function instantiate(code: string, backend: WasmBackend): WebAssembly.Exports | null {
+function instantiate(code: string, needs: Readonly<Record<string, Program<object>>>, backend: WasmBackend): WebAssembly.Exports | null {
   const memory = memoryOf(backend);
   if (typeof memory === 'string') return without(memory);
   const relaxed = bytesOf(code);
   const binary = WebAssembly.validate(relaxed) ? relaxed : inPlainSimd(relaxed);
   if (!WebAssembly.validate(binary)) return without('this engine has no SIMD for WebAssembly');
-  return new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports;
+  const env = { memory, storeExponential: exponentialIn(memory) };
+  const needed = Object.entries(needs).map(([name, program]) => [name, program.on(backend) as WebAssembly.ModuleImports]);
+  return new WebAssembly.Instance(new WebAssembly.Module(binary), { env, ...Object.fromEntries(needed) }).exports;
 }
 
 /** The backend's memory, or why our programs cannot work in it. */

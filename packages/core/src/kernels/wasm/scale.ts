@@ -32,7 +32,6 @@ interface Scale {
   readonly scaleBySum: ScaleRows;
   readonly shift: (x: number, positions: number, channels: number, offset: number, out: number) => void;
   readonly scalePair: (x: number, y: number, positions: number, channels: number, first: number, second: number, out: number) => void;
-  readonly addScaled: (x: number, positions: number, channels: number, first: number, out: number) => void;
   readonly joinLogits: (values: number, positions: number, channels: number, factors: number, offsets: number, logits: number) => void;
   readonly sumVectors: (
     dy: number,

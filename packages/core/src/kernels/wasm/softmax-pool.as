@@ -29,7 +29,7 @@ export function poolSoftmax(x: usize, images: usize, rows: usize, columns: usize
     fill(out, columns, 0);
     for (let left = rows; left > 0; ) {
       const count = min(chunk, left);
-      reduceRows(x, count, columns, true, kernel, 1, scores, false, 0);
+      reduceRows(x, count, columns, kernel, 1, scores, false, 0);
       const before = maximum;
       for (let i: usize = 0; i < count; i++) maximum = max(maximum, load<f32>(scores + (i << 2)));
       if (maximum > before) {

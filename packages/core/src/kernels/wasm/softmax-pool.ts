@@ -3,6 +3,7 @@ import { sizeOf } from '../../shapes.js';
 import type { Form, Inputs } from '../kernel.js';
 import type { SoftmaxPoolInputs } from '../softmax-pool.js';
 import { addressOf, withScratch, type WasmBackend } from './backend.js';
+import { channelPools } from './channel-pools.js';
 import { programOf } from './program.js';
 import { SOFTMAX_POOL } from './softmax-pool-binary.js';
 
@@ -12,7 +13,7 @@ interface SoftmaxPool {
   readonly poolSoftmax: (x: number, images: number, rows: number, columns: number, kernel: number, out: number, scratch: number) => void;
 }
 
-const program = programOf<SoftmaxPool>(SOFTMAX_POOL);
+const program = programOf<SoftmaxPool>(SOFTMAX_POOL, { channelPools });
 
 /** The kernel on wasm. */
 export const wasmSoftmaxPool: Form<WasmBackend, SoftmaxPoolInputs> = { canRun: program.canRun, run };

@@ -27,8 +27,6 @@ export function splitColumns(x: usize, rows: usize, columns: usize, to: usize): 
  * c `[4, 8]`, whose rows lie `stride` apart, = aᵀ·b, or with `add` c + aᵀ·b, for b `[count, 8]` and a `[count, 4]`, whose values lie `apart` and whose rows
  * `step` bytes from one another.
  */
-// @ts-ignore: decorator
-@inline
 export function multiplyAdd(a: usize, apart: usize, step: usize, b: usize, count: usize, c: usize, stride: usize, add: bool): void {
   let a1 = a + apart;
   let a2 = a1 + apart;

@@ -27,26 +27,27 @@ export function affine(x: usize, bytes: usize, channels: usize, kind: i32, scrat
 /** The same of whole vectors within a period, whose offsets lie `offsets` behind their factors. */
 function mapRun(x: usize, bytes: usize, kind: i32, factor: usize, offsets: usize, constants: usize, out: usize): void {
   const end = out + bytes;
+  let offset = factor + offsets;
   if (kind == SILU) {
-    for (; out < end; x += 16, out += 16, factor += 16) v128.store(out, silu(affineOf(x, factor, offsets), constants));
+    for (; out < end; x += 16, out += 16, factor += 16, offset += 16) v128.store(out, silu(affineOf(x, factor, offset), constants));
   } else if (kind == HARD_SWISH) {
-    for (; out < end; x += 16, out += 16, factor += 16) v128.store(out, hardSwish(affineOf(x, factor, offsets)));
+    for (; out < end; x += 16, out += 16, factor += 16, offset += 16) v128.store(out, hardSwish(affineOf(x, factor, offset)));
   } else if (kind == LEAKY_RELU) {
-    for (; out < end; x += 16, out += 16, factor += 16) v128.store(out, leakyRelu(affineOf(x, factor, offsets)));
+    for (; out < end; x += 16, out += 16, factor += 16) v128.store(out, leakyRelu(affineOf(x, factor, factor + offsets)));
   } else {
     const low = least(kind), high = largest(kind);
-    for (; out + 64 <= end; x += 64, out += 64, factor += 64) {
-      v128.store(out, bounded(affineOf(x, factor, offsets), low, high));
-      v128.store(out, bounded(affineOf(x + 16, factor + 16, offsets), low, high), 16);
-      v128.store(out, bounded(affineOf(x + 32, factor + 32, offsets), low, high), 32);
-      v128.store(out, bounded(affineOf(x + 48, factor + 48, offsets), low, high), 48);
+    for (; out + 64 <= end; x += 64, out += 64, factor += 64, offset += 64) {
+      v128.store(out, bounded(affineOf(x, factor, offset), low, high));
+      v128.store(out, bounded(madd(v128.load(x, 16), v128.load(factor, 16), v128.load(offset, 16)), low, high), 16);
+      v128.store(out, bounded(madd(v128.load(x, 32), v128.load(factor, 32), v128.load(offset, 32)), low, high), 32);
+      v128.store(out, bounded(madd(v128.load(x, 48), v128.load(factor, 48), v128.load(offset, 48)), low, high), 48);
     }
-    for (; out < end; x += 16, out += 16, factor += 16) v128.store(out, bounded(affineOf(x, factor, offsets), low, high));
+    for (; out < end; x += 16, out += 16, factor += 16, offset += 16) v128.store(out, bounded(affineOf(x, factor, offset), low, high));
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function affineOf(x: usize, factor: usize, offsets: usize): v128 {
-  return madd(v128.load(x), v128.load(factor), v128.load(factor + offsets));
+function affineOf(x: usize, factor: usize, offset: usize): v128 {
+  return madd(v128.load(x), v128.load(factor), v128.load(offset));
 }

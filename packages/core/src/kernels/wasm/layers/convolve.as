@@ -8,9 +8,9 @@ import { madd } from '../common/simd';
 /** Filters of a panel: two vectors. */
 const LANES: usize = 8;
 
-/** Of a panel: the biases, the kernels' values, and a pixel of zeros. */
+/** Of a panel: the biases, the kernels' values, a pixel of zeros, and space for a tile. */
 export function panelBytes(taps: usize, depth: usize): usize {
-  return (LANES + taps * depth * LANES + depth) << 2;
+  return (LANES + taps * depth * LANES + depth + 4 * LANES) << 2;
 }
 
 /**
@@ -47,6 +47,7 @@ export function convolveFilters(
   const kernel = panel + (LANES << 2);
   const tapBytes = (depth * LANES) << 2;
   const zeros = kernel + <usize>(k * k) * tapBytes;
+  const spare = zeros + (depth << 2);
   const outBytes = filters << 2;
   const low = v128.load(panel), high = v128.load(panel, 16);
   const bottom = least(kind), top = largest(kind);
@@ -84,12 +85,16 @@ export function convolveFilters(
           }
         }
       }
-      // Past the end of a row a tile computed outputs that are nobody's.
       const rest = outWidth - column;
-      storeLanes(out, c00, c01, bottom, top, lanes);
-      if (rest > 1) storeLanes(out + outBytes, c10, c11, bottom, top, lanes);
-      if (rest > 2) storeLanes(out + 2 * outBytes, c20, c21, bottom, top, lanes);
-      if (rest > 3) storeLanes(out + 3 * outBytes, c30, c31, bottom, top, lanes);
+      c00 = bounded(c00, bottom, top), c01 = bounded(c01, bottom, top), c10 = bounded(c10, bottom, top), c11 = bounded(c11, bottom, top);
+      c20 = bounded(c20, bottom, top), c21 = bounded(c21, bottom, top), c30 = bounded(c30, bottom, top), c31 = bounded(c31, bottom, top);
+      const whole = lanes == LANES && rest > 3;
+      const step = whole ? outBytes : LANES << 2;
+      const d0 = whole ? out : spare, d1 = d0 + step, d2 = d1 + step, d3 = d2 + step;
+      v128.store(d0, c00), v128.store(d0, c01, 16), v128.store(d1, c10), v128.store(d1, c11, 16);
+      v128.store(d2, c20), v128.store(d2, c21, 16), v128.store(d3, c30), v128.store(d3, c31, 16);
+      // Past the end of a row a tile computed outputs that are nobody's.
+      if (!whole) copyRows(spare, min(4, rest), lanes, out, outBytes);
       out += <usize>min(4, rest) * outBytes;
     }
   }
@@ -102,8 +107,6 @@ function pixel(line: usize, at: i32, width: i32, inputs: usize, zeros: usize): u
   return <u32>at < <u32>width ? line + ((<usize>at * inputs) << 2) : zeros;
 }
 
-// @ts-ignore: decorator
-@inline
 function copyLanes(from: usize, lanes: usize, to: usize): void {
   if (lanes == LANES) {
     v128.store(to, v128.load(from));
@@ -113,23 +116,11 @@ function copyLanes(from: usize, lanes: usize, to: usize): void {
   }
 }
 
-/** Stores up to eight values, within bounds. */
-// @ts-ignore: decorator
-@inline
-function storeLanes(to: usize, low: v128, high: v128, bottom: v128, top: v128, lanes: usize): void {
-  low = bounded(low, bottom, top);
-  high = bounded(high, bottom, top);
-  if (lanes >= 4) {
-    v128.store(to, low);
-    if (lanes == LANES) {
-      v128.store(to, high, 16);
-      return;
-    }
-    low = high;
-    lanes -= 4;
-    to += 16;
+/** The outputs of a tile that some are wanted of, rows of `lanes` values. */
+function copyRows(from: usize, rows: usize, lanes: usize, to: usize, toBytes: usize): void {
+  for (; rows > 0; rows--, from += LANES << 2, to += toBytes) {
+    let at: usize = 0;
+    for (; at + 16 <= lanes << 2; at += 16) v128.store(to + at, v128.load(from + at));
+    for (; at < lanes << 2; at += 4) store<f32>(to + at, load<f32>(from + at));
   }
-  if (lanes > 0) store<f32>(to, f32x4.extract_lane(low, 0));
-  if (lanes > 1) store<f32>(to, f32x4.extract_lane(low, 1), 4);
-  if (lanes > 2) store<f32>(to, f32x4.extract_lane(low, 2), 8);
 }

@@ -10,7 +10,10 @@ import { madd } from './common/simd';
 const TILE: usize = 32;
 const LOWEST: f32 = -3.0e38;
 
-export { storeExponential };
+/** What there has to be in memory before {@link attendLine} begins. */
+export function prepare(constants: usize): void {
+  storeExponential(constants);
+}
 
 /** to `[channels, count]`, whose rows lie `pitch` apart, = factor·xᵀ, for x `[count, channels]`, whose rows lie `step` apart. */
 export function spread(x: usize, step: usize, count: usize, channels: usize, factor: f32, to: usize, pitch: usize): void {
@@ -30,7 +33,7 @@ export function spread(x: usize, step: usize, count: usize, channels: usize, fac
  * and, filled up alike, what a key looks for; all of them as {@link spread} gives them
  * @param values space for those of the line, `[n, e]`, and then what there is at distances, `[2·n − 1, e]`
  * @param weights space for n of them, filled up to {@link TILE}
- * @param constants those of exp
+ * @param constants what {@link prepare} made
  */
 export function attendLine(
   q: usize, depthStep: usize, v: usize, valueStep: usize, valueFactors: usize, n: usize, d: usize, e: usize, factor: f32, panel: usize, pitch: usize,

@@ -7,7 +7,7 @@ import { programOf } from './program.js';
 
 /** attend-lines.as */
 interface AttendLines {
-  readonly storeExponential: (to: number) => void;
+  readonly prepare: (constants: number) => void;
   readonly spread: (x: number, step: number, count: number, channels: number, factor: number, to: number, pitch: number) => void;
   readonly attendLine: (
     q: number,
@@ -28,7 +28,7 @@ interface AttendLines {
   ) => void;
 }
 
-// Keys, or channels, that the program takes at once, and bytes of the constants of its exponential.
+// Keys, or channels, that the program takes at once, and bytes of its constants, those of common/exponential.as.
 const TILE = 8;
 const CONSTANTS = 11 * FLOAT_BYTES;
 
@@ -42,7 +42,7 @@ export const wasmAttendLines: Form<WasmBackend, AttendLinesInputs, AttendLinesAt
 };
 
 function run(backend: WasmBackend, inputs: Inputs<AttendLinesInputs>, { axis }: AttendLinesAttrs): TensorInfo {
-  const { storeExponential, spread, attendLine } = program.on(backend);
+  const { prepare, spread, attendLine } = program.on(backend);
   const { q, v, query, value } = inputs;
   const n = q.shape[axis];
   const [d, distances, heads, e] = [query.shape[1], ...value.shape] as [number, number, number, number];
@@ -60,7 +60,7 @@ function run(backend: WasmBackend, inputs: Inputs<AttendLinesInputs>, { axis }: 
     const tables = panel + row * FLOAT_BYTES;
     const apart = axis === 1 ? q.shape[2] : 1;
     const [depthStep, valueStep] = [d, e].map((channels) => apart * heads * channels * FLOAT_BYTES) as [number, number];
-    storeExponential(constants);
+    prepare(constants);
     for (let head = 0; head < heads; head++) {
       const [factor, ofQuery, ofKey] = [0, 1, 2].map((kind) => factorAt(backend, at.factors, kind * heads + head)) as [number, number, number];
       spread(at.query, d * FLOAT_BYTES, distances, d, ofQuery, tables, pitch);

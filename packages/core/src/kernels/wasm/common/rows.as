@@ -30,6 +30,8 @@ export function read(at: usize, whole: bool): v128 {
 }
 
 /** Stores what {@link read} gave. */
+// @ts-ignore: decorator
+@inline
 export function write(at: usize, values: v128, whole: bool): void {
   if (whole) v128.store(at, values);
   else v128.store_lane<f32>(at, values, 0);

@@ -27,6 +27,7 @@ const sidebar: DefaultTheme.SidebarItem[] = [
       { text: 'PyTorch weights', link: '/guide/pytorch' },
       { text: 'Training without a GPU', link: '/guide/training' },
       { text: 'The benchmark', link: '/guide/benchmark' },
+      { text: 'What the kernels save', link: '/guide/kernels' },
       { text: 'Your own block', link: '/guide/own-block' },
       { text: 'What differs from the papers', link: '/guide/papers' },
       { text: 'Architecture', link: '/architecture' },

@@ -11,7 +11,7 @@ const blocks = readdirSync('packages').filter((name) => name !== 'core' && name 
 // WebAssembly programs, and the WGSL that is in the code.
 export default [
   bundle('@saccade/core', 'core/dist/index.js', '45 kB', [...peers, ...programs]),
-  bundle('@saccade/core, WebAssembly', 'core/dist/kernels/wasm/*-binary.js', '14.5 kB'),
+  bundle('@saccade/core, WebAssembly', 'core/dist/kernels/wasm/*-binary.js', '16 kB'),
   bundle('@saccade/core/torch', 'core/dist/torch/index.js', '5.2 kB'),
   bundle('@saccade/wasm-train', 'wasm-train/dist/index.js', '6 kB'),
   ...blocks.flatMap((name) => [

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, inject } from 'vitest';
 /** The backend of tests that name none. */
 export const DEFAULT_BACKEND = 'cpu';
 
-/** Describes the same tests on cpu, wasm and, where there is an adapter, WebGPU. */
-export function onEachBackend(tests: (backend: NodeBackendName) => void): void {
-  for (const backend of NODE_BACKENDS) {
+/** Describes the same tests on cpu, wasm and, where there is an adapter, WebGPU, or on some of these. */
+export function onEachBackend(tests: (backend: NodeBackendName) => void, backends: readonly NodeBackendName[] = NODE_BACKENDS): void {
+  for (const backend of backends) {
     describe.skipIf(backend === 'webgpu' && !inject('webgpu'))(`on ${backend}`, () => {
       beforeAll(async () => {
         await useBackend(backend);

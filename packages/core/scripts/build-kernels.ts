@@ -1,6 +1,6 @@
 /**
  * Compiles each program src/kernels/wasm/NAME.as into NAME-binary.ts beside it: `npm run build:kernels`, after a change. With `--check`, only says
- * whether that is due. What exports nothing to WebAssembly of its own, and is only imported by others, is in src/kernels/wasm/common.
+ * whether that is due. What is no program, but part of one or of several, is in folders beside them.
  */
 import { main as compile } from 'assemblyscript/asc';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -3,7 +3,6 @@ import {
   batchNorm,
   concat,
   div,
-  engine,
   expandDims,
   getBackend,
   mul,
@@ -73,7 +72,7 @@ export function momentsOf(x: Tensor): Moments {
 export function affine<T extends Tensor>(x: T, factor: Tensor, offset: Tensor): T {
   const fused = (x: Tensor, gamma: Tensor, beta: Tensor) => fusedAffine({ x, gamma, beta }, { epsilon: 0, activation: undefined });
   return (
-    (untaped(() => fused(x, factor, offset)) as T | undefined) ??
+    (fused(x, factor, offset) as T | undefined) ??
     rowWise(
       x,
       [factor, offset],
@@ -110,7 +109,7 @@ export function batchNormInference<T extends Tensor>(
   activation?: Activation,
 ): T {
   const { mean, variance } = moments;
-  const fused = untaped(() => fusedAffine({ x, gamma, beta, mean, variance }, { epsilon, activation })) as T | undefined;
+  const fused = fusedAffine({ x, gamma, beta, mean, variance }, { epsilon, activation }) as T | undefined;
   if (fused) return fused;
   const forward = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => {
     const fused = fusedAffine({ x, gamma, beta, mean, variance }, { epsilon, activation: undefined });
@@ -186,11 +185,7 @@ function meanOfChannels(x: Tensor): Tensor {
 
 // Σ x·y of each channel over rows of channels, `[C]`.
 function sumOfRowProducts(x: Tensor, y: Tensor): Tensor {
-  return untaped(() => reshape(sumOfProducts(expandDims(x, 0), expandDims(y, 0)), [channelsOf(x)])) ?? sumOverPositions(mul(x, y));
-}
-
-function untaped<T>(kernel: () => T | undefined): T | undefined {
-  return engine().isTapeOn() ? undefined : kernel();
+  return reshape(sumOfProducts(expandDims(x, 0), expandDims(y, 0)), [channelsOf(x)]);
 }
 
 type Differentiable = Parameters<typeof differentiable>;

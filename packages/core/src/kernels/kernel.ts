@@ -15,7 +15,10 @@ export interface Form<B, I, A = object> {
 
 /** A kernel of our own, which has no gradient. */
 export interface Kernel<I, A> {
-  /** What the current backend computes, or undefined where it cannot: it is then composed of operations. */
+  /**
+   * What the current backend computes, or undefined where it cannot: it is then composed of operations. So it is where a gradient is being recorded,
+   * which would end at the kernel; the forward of `differentiable` is not recorded.
+   */
   (inputs: I, ...attrs: object extends A ? [A?] : [A]): Tensor | undefined;
   /** Whether the current backend can compute it, of inputs within its limits. */
   isAvailable(): boolean;
@@ -36,7 +39,7 @@ export function ownKernel<I extends object, A extends object = object>(
     return form?.canRun?.(backend()) === false ? undefined : form;
   };
   const kernel = (inputs: I, attrs?: A): Tensor | undefined => {
-    const form = formNow();
+    const form = engine().isTapeOn() ? undefined : formNow();
     if (!form || form.fits?.(inputs, attrs as A) === false) return undefined;
     const backendName = getBackend();
     if (!getKernel(kernelName, backendName)) {

@@ -1,4 +1,4 @@
-import { engine, sum, tidy, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { sum, tidy, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { ACTIVATIONS, type Activation } from '../activations.js';
 import { fusedExcite } from '../kernels/excite.js';
@@ -44,7 +44,6 @@ export function bottleneck(weights: WeightScope, channels: number, width: number
     return expand(ACTIVATIONS[activation](normalise ? normalise(reduced) : reduced));
   };
   const fused = (s: Tensor, summed: boolean): Tensor | undefined => {
-    if (engine().isTapeOn()) return undefined;
     const inputs = {
       s,
       reduce: reduce.kernel.read(),

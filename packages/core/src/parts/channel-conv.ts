@@ -1,4 +1,4 @@
-import { conv2d, engine, fused as native, reshape, tidy, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { conv2d, fused as native, reshape, tidy, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { fusedPlanes } from '../kernels/planes.js';
 import type { Weight, WeightScope } from '../weights.js';
 import { pytorchUniform, type Initializer } from './initializers.js';
@@ -34,7 +34,6 @@ export function channelConv(weights: WeightScope, options: ChannelConvOptions): 
   const margin = (kernelSize - 1) / 2;
   // As a plane with a filter of one row.
   const fused = (x: Tensor2D): Tensor2D | undefined => {
-    if (engine().isTapeOn()) return undefined;
     const [rows, channels] = x.shape;
     const plane = { planes: 1, images: 1, height: rows, width: channels, from: 0, rows, shape: x.shape };
     const filter = { kernelHeight: 1, kernelWidth: kernelSize, turned: false, epsilon: 0 };

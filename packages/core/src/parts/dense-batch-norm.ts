@@ -1,4 +1,4 @@
-import { engine, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { fusedLinear } from '../kernels/linear.js';
 import type { BatchNorm } from './batch-norm.js';
 import type { Dense } from './dense.js';
@@ -18,7 +18,7 @@ export function denseBatchNorm(dense: Dense, norm: BatchNorm): DenseBatchNorm {
     return fusedLinear({ x, kernel: dense.kernel.read(), bias: dense.bias?.read(), ...moments }, { epsilon, activation: norm.activation });
   };
   const apply = <T extends Tensor>(x: T, training: boolean): T => {
-    const y = training || engine().isTapeOn() ? undefined : fused(x);
+    const y = training ? undefined : fused(x);
     return (y as T | undefined) ?? tidy(() => norm(dense(x), training));
   };
   return Object.assign(apply, { macs: (positions = 1) => dense.macs(positions) });

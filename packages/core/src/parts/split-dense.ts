@@ -1,4 +1,4 @@
-import { concat, engine, tidy, type Tensor3D } from '@tensorflow/tfjs-core';
+import { concat, tidy, type Tensor3D } from '@tensorflow/tfjs-core';
 import { fusedSplitLinear } from '../kernels/linear.js';
 import { slice } from '../slice.js';
 import type { Dense } from './dense.js';
@@ -21,5 +21,5 @@ export function splitDense(first: Dense, second: Dense): SplitDense {
       const part = (from: number, end: number) => slice(x, [0, from, 0], [images, end - from, inputs]);
       return concat([first(part(0, at)), second(part(at, positions))], 1);
     });
-  return (x, at) => (engine().isTapeOn() ? undefined : fused(x, at)) ?? composed(x, at);
+  return (x, at) => fused(x, at) ?? composed(x, at);
 }

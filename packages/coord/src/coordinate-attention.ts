@@ -29,10 +29,7 @@ export class CoordinateAttention extends Block<CoordinateAttentionOptions> {
     minChannels: option.integer(8, { min: 0 }),
   };
 
-  private reduce!: parts.Dense;
   private encode!: parts.DenseBatchNorm;
-  private expandHeight!: parts.Dense;
-  private expandWidth!: parts.Dense;
   private expand!: parts.SplitDense;
 
   override define(weights: WeightScope, inputShape: Shape): void {
@@ -41,11 +38,8 @@ export class CoordinateAttention extends Block<CoordinateAttentionOptions> {
     // He et al.'s initialisation over the outputs, as in the official networks.
     const conv = (name: string, inputs: number, filters: number) =>
       parts.dense(weights.at(name), inputs, filters, { kernelInitializer: parts.heNormal(filters), biasInitializer: initializers.zeros() });
-    this.reduce = conv('reduce', channels, width);
-    this.encode = parts.denseBatchNorm(this.reduce, parts.batchNorm(weights.at('norm'), width, { activation: 'hardSwish' }));
-    this.expandHeight = conv('expandHeight', width, channels);
-    this.expandWidth = conv('expandWidth', width, channels);
-    this.expand = parts.splitDense(this.expandHeight, this.expandWidth);
+    this.encode = parts.denseBatchNorm(conv('reduce', channels, width), parts.batchNorm(weights.at('norm'), width, { activation: 'hardSwish' }));
+    this.expand = parts.splitDense(conv('expandHeight', width, channels), conv('expandWidth', width, channels));
   }
 
   override forward(x: Tensor4D, training: boolean): Tensor4D {
@@ -58,7 +52,7 @@ export class CoordinateAttention extends Block<CoordinateAttentionOptions> {
   }
 
   override macs([images, height, width]: readonly number[]): number {
-    return images * (this.reduce.macs(height + width) + this.expandHeight.macs(height) + this.expandWidth.macs(width));
+    return images * (this.encode.macs(height + width) + this.expand.macs(height, width));
   }
 
   /** Those of the gates, `[N, H + W, C]`: of all rows, and behind them of all columns. */

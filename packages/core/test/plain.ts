@@ -1,4 +1,4 @@
-import { closeTo } from '@saccade/testkit';
+import { closeTo, withGuards } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 
@@ -75,6 +75,14 @@ export async function expectSameValue(ours: Operation, plain: Operation, inputs:
   const expected = await valueOf(plain);
   await tf.setBackend(backend);
   await compare(await valueOf(ours), expected, tolerance);
+}
+
+/** Expects that on the wasm backend, which is the current one, an operation and its gradients read and write nothing out of bounds. */
+export async function expectGuarded(operation: Operation, inputs: readonly Input[]): Promise<void> {
+  await withGuards(async () => {
+    const { y, gradients } = await evaluate(operation, inputs);
+    for (const { values } of [y, ...gradients]) expect(values.every(Number.isFinite)).toBe(true);
+  });
 }
 
 async function compare(actual: Input, expected: Input, tolerance: number): Promise<void> {

@@ -1,9 +1,9 @@
 import { shift } from '@saccade/core';
 import { useBackend } from '@saccade/backends';
-import { onEachBackend, withGuards } from '@saccade/testkit';
+import { onEachBackend } from '@saccade/testkit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { evaluate, expectSame, normal, type Operation } from './plain.ts';
+import { expectGuarded, expectSame, normal, type Operation } from './plain.ts';
 
 const SHAPES = [
   [2, 3, 5, 7],
@@ -31,10 +31,7 @@ onEachBackend((backend) => {
 
 test.each(SHAPES)('on wasm, nothing is read or written out of bounds by a shift of %j', async (shape) => {
   await useBackend('wasm');
-  await withGuards(async () => {
-    const { y, gradients } = await evaluate(ours, inputsOf(shape));
-    for (const { values } of [y, ...gradients]) expect(values.every(Number.isFinite)).toBe(true);
-  });
+  await expectGuarded(ours, inputsOf(shape));
   await useBackend('cpu');
 });
 
